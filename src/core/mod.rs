@@ -1,0 +1,17 @@
+//! Pure judgement: values in, values out. No I/O, no clock, no environment.
+
+pub mod assess;
+pub mod collate;
+pub mod credential;
+pub mod finding;
+pub mod json_tree;
+pub mod login;
+pub mod model_ref;
+pub mod notice;
+pub mod provider;
+pub mod remedy;
+pub mod report;
+pub mod secret;
+pub mod snapshot;
+pub mod span;
+pub mod store;

@@ -1,0 +1,6 @@
+//! `openclaw` keeps the model credentials of an AI agent host alive.
+//!
+//! Dependencies point one way: `main -> cli -> workspace -> {format, sys} -> core`, and `render -> core`;
+//! `sync` is pure planning over `core`. `docs/architecture.md` has the map, a test keeps it true.
+
+pub mod core;
