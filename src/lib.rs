@@ -4,3 +4,4 @@
 //! `sync` is pure planning over `core`. `docs/architecture.md` has the map, a test keeps it true.
 
 pub mod core;
+pub mod format;

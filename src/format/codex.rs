@@ -1,0 +1,113 @@
+//! The login of the Codex CLI: `auth.json` in its home, or its keychain item.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::DateTime;
+use serde_json::Value;
+
+use crate::core::credential::{EpochMs, Expiry, Material};
+use crate::core::login::VendorLogin;
+use crate::core::secret::Secret;
+use crate::core::snapshot::LoginFacts;
+use crate::core::span;
+use crate::format::{ParseFailure, json_map, secret_member};
+
+/// From when an opaque token's life is counted: the file says nothing about its end.
+#[derive(Clone, Copy, Debug)]
+pub enum IssuedAt {
+    /// The file was last written then.
+    FileWritten(EpochMs),
+    /// `last_refresh` counts, else this instant.
+    LastRefreshOr(EpochMs),
+}
+
+/// The life that the reference assumes for an opaque token.
+const ASSUMED_LIFE_MS: i64 = span::HOUR;
+
+/// Reads the login. A file that holds only an API key is no login.
+pub fn parse(bytes: &[u8], issued_at: IssuedAt) -> Result<VendorLogin, ParseFailure> {
+    let file = json_map(bytes)?;
+    let tokens = match file.get("tokens") {
+        None | Some(Value::Null) => return Ok(VendorLogin::None),
+        Some(Value::Object(tokens)) => tokens,
+        Some(_) => return Ok(VendorLogin::Incomplete("`tokens` is no object")),
+    };
+    let (Some(access), Some(refresh)) =
+        (secret_member(tokens, "access_token"), secret_member(tokens, "refresh_token"))
+    else {
+        return Ok(VendorLogin::Incomplete("the access token or the refresh token is missing"));
+    };
+    let issued = match issued_at {
+        IssuedAt::FileWritten(written) => written,
+        IssuedAt::LastRefreshOr(now) => last_refresh(file.get("last_refresh")).unwrap_or(now),
+    };
+    let expires = jwt_expiry(&access).unwrap_or_else(|| issued.saturating_add(ASSUMED_LIFE_MS));
+    let account_id = tokens.get("account_id").and_then(Value::as_str).map(str::to_owned);
+    let material = Material::OAuth {
+        access: Some(access),
+        refresh: Some(refresh),
+        expires: Expiry::At(expires),
+        account_id,
+    };
+    Ok(VendorLogin::Present { material, facts: LoginFacts::default() })
+}
+
+fn last_refresh(member: Option<&Value>) -> Option<EpochMs> {
+    match member? {
+        Value::String(text) => Some(DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis()),
+        Value::Number(number) => number.as_i64(),
+        _ => None,
+    }
+}
+
+/// The `exp` claim of a JSON Web Token, in ms. The signature is not our business: only the date is read.
+fn jwt_expiry(token: &Secret) -> Option<EpochMs> {
+    let mut parts = token.expose().split('.');
+    let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
+    let claims = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
+    let claims: Value = serde_json::from_slice(&claims).ok()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float cast saturates, which is the clamping we want"
+    )]
+    let seconds = claims.get("exp")?.as_f64().filter(|seconds| *seconds > 0.0)? as i64;
+    Some(seconds.saturating_mul(1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{IssuedAt, parse};
+    use crate::core::login::VendorLogin;
+
+    fn expires(file: &str, issued_at: IssuedAt) -> Option<i64> {
+        match parse(file.as_bytes(), issued_at).unwrap() {
+            VendorLogin::Present { material, .. } => material.expiry().at(),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn an_opaque_token_lives_an_hour_from_its_writing_or_last_refresh() {
+        let file =
+            r#"{"tokens":{"access_token":"a","refresh_token":"r"},"last_refresh":"1970-01-01T00:00:10Z"}"#;
+        assert_eq!(expires(file, IssuedAt::FileWritten(5)), Some(3_600_005));
+        assert_eq!(expires(file, IssuedAt::LastRefreshOr(5)), Some(3_610_000));
+        let file = r#"{"tokens":{"access_token":"a.b.c","refresh_token":"r"}}"#;
+        assert_eq!(expires(file, IssuedAt::LastRefreshOr(7)), Some(3_600_007));
+    }
+
+    #[test]
+    fn the_token_itself_knows_better() {
+        // {"exp":1900000000}
+        let file = r#"{"tokens":{"access_token":"e30.eyJleHAiOjE5MDAwMDAwMDB9.s","refresh_token":"r"}}"#;
+        assert_eq!(expires(file, IssuedAt::FileWritten(5)), Some(1_900_000_000_000));
+    }
+
+    #[test]
+    fn an_api_key_alone_is_no_login_and_half_a_login_is_incomplete() {
+        let at = IssuedAt::FileWritten(0);
+        assert_eq!(parse(br#"{"OPENAI_API_KEY":"sk-x"}"#, at).unwrap(), VendorLogin::None);
+        let half = br#"{"tokens":{"access_token":"a"}}"#;
+        assert!(matches!(parse(half, at).unwrap(), VendorLogin::Incomplete(_)));
+    }
+}

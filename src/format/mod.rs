@@ -1,0 +1,90 @@
+//! Total parsers and writers: bytes to values and back. They never panic, never see a path, never quote content.
+
+pub mod auth_profiles;
+pub mod claude_code;
+pub mod codex;
+pub mod config;
+pub mod config_sections;
+pub mod dotenv;
+pub mod legacy;
+pub mod models_json;
+pub mod ops;
+pub mod qwen;
+pub mod section;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::core::json_tree::JsonObject;
+use crate::core::secret::Secret;
+
+/// Why a text could not be parsed. The message never quotes the text: it may be a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseFailure {
+    /// What is wrong.
+    pub message: String,
+    /// Line and column, 1-based, when it is a place in the text.
+    pub position: Option<(usize, usize)>,
+}
+
+impl ParseFailure {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), position: None }
+    }
+
+    fn at(message: impl Into<String>, position: (usize, usize)) -> Self {
+        Self { message: message.into(), position: Some(position) }
+    }
+}
+
+/// A byte offset as line and column, 1-based, columns in characters. Offsets beyond the end count as the end.
+pub fn position(text: &str, offset: usize) -> (usize, usize) {
+    let mut end = offset.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let before = &text[..end];
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+/// The bytes as text.
+pub fn utf8(bytes: &[u8]) -> Result<&str, ParseFailure> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+        ParseFailure::at("is not UTF-8", position(&valid, valid.len()))
+    })
+}
+
+/// Strict JSON, as `JSON.parse` reads it: no comments, no byte order mark.
+fn strict_json<T: DeserializeOwned>(bytes: &[u8], expected: &str) -> Result<T, ParseFailure> {
+    let text = utf8(bytes)?;
+    if text.starts_with('\u{feff}') {
+        return Err(ParseFailure::at("starts with a byte order mark, which JSON does not allow", (1, 1)));
+    }
+    if text.trim().is_empty() {
+        return Err(ParseFailure::at("is empty", (1, 1)));
+    }
+    serde_json::from_str(text).map_err(|error| {
+        let position = (error.line().max(1), error.column().max(1));
+        if error.is_data() {
+            return ParseFailure::at(format!("is not {expected}"), position);
+        }
+        let message = error.to_string();
+        let message = message.split(" at line ").next().unwrap_or("is not JSON");
+        ParseFailure::at(message, position)
+    })
+}
+
+fn json_object(bytes: &[u8]) -> Result<JsonObject, ParseFailure> {
+    strict_json(bytes, "a JSON object")
+}
+
+fn json_map(bytes: &[u8]) -> Result<Map<String, Value>, ParseFailure> {
+    strict_json(bytes, "a JSON object")
+}
+
+/// A member that is a text and not empty, as a secret.
+fn secret_member(object: &Map<String, Value>, member: &str) -> Option<Secret> {
+    object.get(member).and_then(Value::as_str).filter(|text| !text.is_empty()).map(Secret::new)
+}
