@@ -1,0 +1,196 @@
+//! The process around the program: arguments, environment, folders, terminal, output. Tests put a fake one here.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A variable that this program reads for itself. Credentials are not here: they are in the provider catalogue.
+#[derive(Debug)]
+pub struct EnvVar {
+    /// Its name.
+    pub name: &'static str,
+    /// The name of an earlier release, honoured after it.
+    pub legacy: Option<&'static str>,
+    /// What it does, for the interface reference.
+    pub help: &'static str,
+}
+
+macro_rules! env_vars {
+    ($($constant:ident, $name:literal, $legacy:expr, $help:literal;)*) => {
+        $(#[doc = $help] pub const $constant: EnvVar = EnvVar { name: $name, legacy: $legacy, help: $help };)*
+        /// Every variable, sorted by name.
+        pub const ENV_VARS: &[&EnvVar] = &[$(&$constant),*];
+    };
+}
+
+env_vars! {
+    CODEX_HOME, "CODEX_HOME", None, "Folder of the Codex CLI; default `~/.codex`.";
+    CREDENTIALS_DIRECTORY, "CREDENTIALS_DIRECTORY", None,
+        "Set by systemd for `LoadCredential=`: each file is a variable, just below the process environment.";
+    HOME, "HOME", None, "Home folder; when unset, the one of the user database.";
+    NO_COLOR, "NO_COLOR", None, "Any value switches colour off.";
+    AGENT_DIR, "OPENCLAW_AGENT_DIR", Some("CLAWDBOT_AGENT_DIR"), "Agent folder, unless `--agent` is given.";
+    CONFIG_PATH, "OPENCLAW_CONFIG_PATH", Some("CLAWDBOT_CONFIG_PATH"),
+        "Config file; default `openclaw.json` in the state folder.";
+    DEFER_SHELL_ENV, "OPENCLAW_DEFER_SHELL_ENV_FALLBACK", Some("CLAWDBOT_DEFER_SHELL_ENV_FALLBACK"),
+        "`1`, `true`, `yes` or `on`: never run the login shell.";
+    LOAD_SHELL_ENV, "OPENCLAW_LOAD_SHELL_ENV", Some("CLAWDBOT_LOAD_SHELL_ENV"),
+        "`1`, `true`, `yes` or `on`: import missing keys from the login shell.";
+    OAUTH_DIR, "OPENCLAW_OAUTH_DIR", Some("CLAWDBOT_OAUTH_DIR"),
+        "Folder of the legacy `oauth.json`; default `credentials` in the state folder.";
+    OPS_CONFIG, "OPENCLAW_OPS_CONFIG", None, "Settings of this program; default `ops.json` in the state folder.";
+    SHELL_ENV_TIMEOUT, "OPENCLAW_SHELL_ENV_TIMEOUT_MS", Some("CLAWDBOT_SHELL_ENV_TIMEOUT_MS"),
+        "Time limit of the login shell in ms; default 15000.";
+    STATE_DIR, "OPENCLAW_STATE_DIR", Some("CLAWDBOT_STATE_DIR"), "State folder; default `~/.openclaw`.";
+    PI_AGENT_DIR, "PI_CODING_AGENT_DIR", None, "Agent folder when `OPENCLAW_AGENT_DIR` is unset.";
+    SHELL, "SHELL", None, "The login shell; default `/bin/sh`.";
+}
+
+/// The process, real or for a test.
+#[derive(Debug)]
+pub enum Process {
+    /// The real one.
+    Os {
+        /// The environment, read once.
+        variables: BTreeMap<OsString, OsString>,
+    },
+    /// One made by a test.
+    Fake(Box<FakeProcess>),
+}
+
+/// What a test decides about the process.
+#[derive(Debug, Default)]
+pub struct FakeProcess {
+    /// The command line, program name first.
+    pub args: Vec<OsString>,
+    /// The environment.
+    pub variables: BTreeMap<OsString, OsString>,
+    /// The working directory.
+    pub cwd: PathBuf,
+    /// The home folder of the user database.
+    pub passwd_home: Option<PathBuf>,
+    /// The width of the terminal; `None` when stdout is none.
+    pub terminal_width: Option<usize>,
+    /// The program that answers for the macOS keychain.
+    pub keychain_program: Option<PathBuf>,
+    /// Everything written to stdout.
+    pub stdout: Arc<Mutex<Vec<u8>>>,
+    /// Everything written to stderr.
+    pub stderr: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Process {
+    /// The real process.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn os() -> Self {
+        Self::Os { variables: std::env::vars_os().collect() }
+    }
+
+    /// The command line, program name first.
+    pub fn args(&self) -> Vec<OsString> {
+        match self {
+            Self::Os { .. } => std::env::args_os().collect(),
+            Self::Fake(fake) => fake.args.clone(),
+        }
+    }
+
+    /// The whole environment.
+    pub fn variables(&self) -> &BTreeMap<OsString, OsString> {
+        match self {
+            Self::Os { variables } => variables,
+            Self::Fake(fake) => &fake.variables,
+        }
+    }
+
+    /// One of our own variables. Empty and blank count as unset, text that is not UTF-8 too.
+    pub fn var(&self, variable: &EnvVar) -> Option<String> {
+        let names = std::iter::once(variable.name).chain(variable.legacy);
+        names
+            .filter_map(|name| self.variables().get(&OsString::from(name))?.to_str())
+            .map(str::trim)
+            .find(|value| !value.is_empty())
+            .map(str::to_owned)
+    }
+
+    /// One of our own switches: `1`, `true`, `yes` or `on` in any case.
+    pub fn flag(&self, variable: &EnvVar) -> bool {
+        self.var(variable)
+            .is_some_and(|value| ["1", "true", "yes", "on"].contains(&value.to_lowercase().as_str()))
+    }
+
+    /// The working directory; `None` when it is gone or unreadable.
+    pub fn cwd(&self) -> Option<PathBuf> {
+        match self {
+            #[expect(clippy::disallowed_methods, reason = "the one place that asks for it")]
+            Self::Os { .. } => std::env::current_dir().ok(),
+            Self::Fake(fake) => Some(fake.cwd.clone()),
+        }
+    }
+
+    /// The home folder: `$HOME`, else the one of the user database.
+    pub fn home(&self) -> Option<PathBuf> {
+        self.var(&HOME).map(PathBuf::from).or_else(|| match self {
+            Self::Os { .. } => {
+                let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok()??;
+                Some(user.dir)
+            }
+            Self::Fake(fake) => fake.passwd_home.clone(),
+        })
+    }
+
+    /// Whether stdout is a terminal.
+    pub fn stdout_is_terminal(&self) -> bool {
+        match self {
+            Self::Os { .. } => io::stdout().is_terminal(),
+            Self::Fake(fake) => fake.terminal_width.is_some(),
+        }
+    }
+
+    /// The width of the terminal in columns; `None` when stdout is none.
+    pub fn terminal_width(&self) -> Option<usize> {
+        match self {
+            Self::Os { .. } if self.stdout_is_terminal() => {
+                terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
+            }
+            Self::Os { .. } => None,
+            Self::Fake(fake) => fake.terminal_width,
+        }
+    }
+
+    /// The program that reads the macOS keychain; `None` on other systems.
+    pub fn keychain_program(&self) -> Option<PathBuf> {
+        match self {
+            Self::Os { .. } => cfg!(target_os = "macos").then(|| PathBuf::from("/usr/bin/security")),
+            Self::Fake(fake) => fake.keychain_program.clone(),
+        }
+    }
+
+    /// Writes to stdout. A reader that went away is no error: it has seen enough.
+    pub fn write_stdout(&self, text: &str) -> io::Result<()> {
+        match self {
+            Self::Os { .. } => {
+                let mut stdout = io::stdout().lock();
+                match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+                    Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                    result => result,
+                }
+            }
+            Self::Fake(fake) => {
+                fake.stdout.lock().unwrap_or_else(PoisonError::into_inner).extend(text.as_bytes());
+                Ok(())
+            }
+        }
+    }
+
+    /// Writes to stderr; there is nobody to tell when that fails.
+    pub fn write_stderr(&self, text: &str) {
+        match self {
+            Self::Os { .. } => drop(io::stderr().lock().write_all(text.as_bytes())),
+            Self::Fake(fake) => {
+                fake.stderr.lock().unwrap_or_else(PoisonError::into_inner).extend(text.as_bytes());
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Running a program whose output we want, within limits.
+
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+use crate::clock::Deadline;
+
+/// How long output may still come after the program itself has ended: a daemon that it left may hold the pipe.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// Why there is no output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It could not be started.
+    NotStarted(String),
+    /// It ran longer than it may.
+    TimedOut,
+    /// It printed more than it may.
+    TooMuchOutput,
+    /// It ended with a code, or by a signal (`None`).
+    Ended(Option<i32>),
+}
+
+enum Event {
+    OutputEnded { too_much: bool },
+    Exited(Option<ExitStatus>),
+}
+
+/// Runs a program with stdin closed and stderr dropped, and gives its stdout. What outstays the limits is killed with
+/// its process group.
+pub fn output(command: &mut Command, deadline: Deadline, limit: usize) -> Result<Vec<u8>, Failure> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .map_err(|error| Failure::NotStarted(error.to_string().to_lowercase()))?;
+    let group = i32::try_from(child.id()).ok().map(Pid::from_raw);
+    let kill = || {
+        if let Some(group) = group {
+            let _ = killpg(group, Signal::SIGKILL);
+        }
+    };
+    let collected = Arc::new(Mutex::new(Vec::new()));
+    let (events, inbox) = channel();
+    if let Some(mut stdout) = child.stdout.take() {
+        let (collected, events) = (Arc::clone(&collected), events.clone());
+        thread::spawn(move || {
+            let mut chunk = [0; 8192];
+            let too_much = loop {
+                match stdout.read(&mut chunk) {
+                    Ok(0) | Err(_) => break false,
+                    Ok(count) => {
+                        let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
+                        collected.extend(&chunk[..count]);
+                        if collected.len() > limit {
+                            break true;
+                        }
+                    }
+                }
+            };
+            drop(events.send(Event::OutputEnded { too_much }));
+        });
+    }
+    thread::spawn(move || drop(events.send(Event::Exited(child.wait().ok()))));
+
+    let (mut exited, mut output_ended) = (None, false);
+    while exited.is_none() || !output_ended {
+        let wait = if exited.is_some() { GRACE.min(deadline.remaining()) } else { deadline.remaining() };
+        match inbox.recv_timeout(wait) {
+            Ok(Event::OutputEnded { too_much: true }) => {
+                kill();
+                return Err(Failure::TooMuchOutput);
+            }
+            Ok(Event::OutputEnded { too_much: false }) => output_ended = true,
+            Ok(Event::Exited(status)) => exited = Some(status),
+            Err(RecvTimeoutError::Timeout) if exited.is_some() => break,
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                kill();
+                return Err(Failure::TimedOut);
+            }
+        }
+    }
+    if !output_ended {
+        kill();
+    }
+    match exited.flatten() {
+        Some(status) if status.success() => {
+            Ok(std::mem::take(&mut *collected.lock().unwrap_or_else(PoisonError::into_inner)))
+        }
+        status => Err(Failure::Ended(status.and_then(|status| status.code()))),
+    }
+}

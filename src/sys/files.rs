@@ -1,0 +1,184 @@
+//! Reading and replacing files without surprises.
+
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::OFlag;
+use nix::unistd::geteuid;
+
+/// The largest source that is read. A store of 10,000 profiles has about 4 MB; what is larger is no store.
+pub const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The content of a file and when it was last written.
+pub struct Content {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Last modification, ms since the epoch.
+    pub modified_ms: i64,
+}
+
+/// Why a file gave no content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadFailure {
+    /// There is no such file, not even a dangling link.
+    Absent,
+    /// It is there, or may be, and could not be read. The text names no path.
+    Failed(String),
+}
+
+/// Reads a regular file. Never blocks on a FIFO or device, never reads more than [`MAX_BYTES`].
+pub fn read(path: &Path) -> Result<Content, ReadFailure> {
+    let failed = |error: io::Error| ReadFailure::Failed(reason(&error));
+    let opened = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY).bits())
+        .open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(match fs_err::symlink_metadata(path) {
+                Ok(_) => ReadFailure::Failed("is a symbolic link to a file that does not exist".to_owned()),
+                Err(_) => ReadFailure::Absent,
+            });
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        return Err(ReadFailure::Failed("is a directory".to_owned()));
+    }
+    if !metadata.is_file() {
+        return Err(ReadFailure::Failed("is not a regular file".to_owned()));
+    }
+    let too_large = || ReadFailure::Failed(format!("is larger than {} MiB", MAX_BYTES / 1024 / 1024));
+    if metadata.len() > MAX_BYTES {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1);
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(too_large());
+    }
+    Ok(Content { bytes, modified_ms: metadata.mtime() * 1000 + metadata.mtime_nsec() / 1_000_000 })
+}
+
+/// An I/O error in words, without the path.
+pub fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of its path is no directory".to_owned(),
+        io::ErrorKind::StorageFull => "no space left on the disk".to_owned(),
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
+        _ => error.to_string().to_lowercase(),
+    }
+}
+
+/// Where a write to this path really goes: links are followed, also when the file itself is not there yet.
+pub fn target(path: &Path) -> io::Result<PathBuf> {
+    match path.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if let Ok(link) = path.read_link() {
+                let directory = path.parent().unwrap_or(Path::new("/"));
+                return target(&directory.join(link));
+            }
+            match (path.parent(), path.file_name()) {
+                (Some(parent), Some(name)) => Ok(parent.canonicalize()?.join(name)),
+                _ => Err(error),
+            }
+        }
+        resolved => resolved,
+    }
+}
+
+/// How a file was replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// By a rename: a reader sees the old or the new content, never a part.
+    Atomically,
+    /// Written in place, because the file is a mount point and cannot be renamed over.
+    InPlace,
+}
+
+/// The name of temporary files that belong to this one; what is left of a killed writer has it too.
+fn temporary_prefix(target: &Path) -> String {
+    format!(".{}.openclaw-", target.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Replaces a file: 0600, fsynced, by a rename, and the folder fsynced too.
+///
+/// `target` has no links in it (see [`target`]). Owner and group stay what they were when root writes; a new file
+/// gets those of its folder.
+pub fn replace(target: &Path, bytes: &[u8]) -> io::Result<Replaced> {
+    let directory = target.parent().unwrap_or(Path::new("/"));
+    let mut temporary = tempfile::Builder::new()
+        .prefix(&temporary_prefix(target))
+        .permissions(std::fs::Permissions::from_mode(0o600))
+        .tempfile_in(directory)?;
+    if geteuid().is_root() {
+        let model = fs_err::metadata(target).or_else(|_| fs_err::metadata(directory))?;
+        std::os::unix::fs::fchown(temporary.as_file(), Some(model.uid()), Some(model.gid()))?;
+    }
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    match temporary.persist(target) {
+        Ok(_) => sync_directory(directory).map(|()| Replaced::Atomically),
+        Err(refused) if refused.error.kind() == io::ErrorKind::ResourceBusy => {
+            // The temporary file is the backup until the bytes are safe in place.
+            let backup = refused.file;
+            let mut file = fs_err::OpenOptions::new().write(true).open(target)?;
+            let written = file
+                .write_all(bytes)
+                .and_then(|()| file.set_len(bytes.len() as u64))
+                .and_then(|()| file.file().sync_all());
+            match written {
+                Ok(()) => Ok(Replaced::InPlace),
+                Err(error) => {
+                    let (_, kept) = backup.keep().map_err(|kept| kept.error)?;
+                    let kept = kept.display();
+                    Err(io::Error::new(error.kind(), format!("{error}; the new content is in {kept}")))
+                }
+            }
+        }
+        Err(refused) => Err(refused.error),
+    }
+}
+
+/// Removes temporary files that a killed writer of this file left behind. Only its lock holder may call this.
+pub fn remove_orphans(target: &Path) {
+    let prefix = temporary_prefix(target);
+    let Some(Ok(entries)) = target.parent().map(fs_err::read_dir) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            drop(fs_err::remove_file(entry.path()));
+        }
+    }
+}
+
+/// Removes a file for good.
+pub fn remove(path: &Path) -> io::Result<()> {
+    fs_err::remove_file(path)?;
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
+/// Creates a folder and its parents, each 0700 and, when root creates them, owned like the folder above.
+pub fn create_private_dir(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        create_private_dir(parent)?;
+    }
+    match std::fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Ok(()) if geteuid().is_root() => {
+            let model = fs_err::metadata(path.parent().unwrap_or(Path::new("/")))?;
+            std::os::unix::fs::chown(path, Some(model.uid()), Some(model.gid()))
+        }
+        result => result,
+    }
+}
+
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    fs_err::File::open(directory)?.file().sync_all()
+}

@@ -1,0 +1,9 @@
+//! Doors to the machine. They know no domain type but secrets.
+
+pub mod child;
+pub mod files;
+pub mod keychain;
+pub mod lock;
+pub mod reader;
+pub mod shell_env;
+pub mod signals;
