@@ -8,4 +8,6 @@ pub mod core;
 pub mod exit;
 pub mod format;
 pub mod process;
+pub mod sync;
 pub mod sys;
+pub mod workspace;

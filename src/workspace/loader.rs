@@ -1,0 +1,215 @@
+//! One pass over the places where credentials can be.
+
+use std::path::Path;
+
+use crate::clock::Clock;
+use crate::core::finding::{Code, Finding};
+use crate::core::provider;
+use crate::core::secret::Secret;
+use crate::core::snapshot::{ProviderKey, Source, SourceState};
+use crate::exit::CommandError;
+use crate::format::config;
+use crate::format::config_sections::{self, Config};
+use crate::format::legacy::{self, LegacyEntries};
+use crate::format::ops::{self, Ops};
+use crate::format::{ParseFailure, models_json, utf8};
+use crate::process::{self, Process};
+use crate::sys::reader::Reader;
+use crate::workspace::config_file::ConfigFile;
+use crate::workspace::environment::Environment;
+use crate::workspace::paths::Paths;
+use crate::workspace::store::{CredentialStore, LEGACY_FILE, StoreState};
+use crate::workspace::{Legacy, agents, source};
+
+/// The state of one load.
+pub(super) struct Loader<'a> {
+    pub(super) process: &'a Process,
+    pub(super) clock: &'a Clock,
+    pub(super) reader: &'a Reader,
+    pub(super) paths: &'a Paths,
+    pub(super) sources: Vec<Source>,
+    pub(super) findings: Vec<Finding>,
+}
+
+impl Loader<'_> {
+    pub(super) fn ops(&self) -> Result<Ops, CommandError> {
+        let mut file = ConfigFile::new(self.reader, self.paths, &self.paths.ops);
+        match file.load()? {
+            None => Ok(Ops::default()),
+            Some(tree) => ops::read(&tree).map_err(|problems| file.invalid(&problems)),
+        }
+    }
+
+    pub(super) fn config_and_environment(&mut self) -> Result<(Config, Environment), CommandError> {
+        let mut environment = Environment::of_process(self.process);
+        let mut file = ConfigFile::new(self.reader, self.paths, &self.paths.config);
+        let tree = file.load()?;
+        let used = tree.as_ref().map(config::variables).unwrap_or_default();
+        self.add_credentials_directory(&mut environment);
+        let state_dotenv = self.paths.state_dotenv();
+        for path in self.paths.cwd_dotenv().filter(|path| *path != state_dotenv).iter().chain([&state_dotenv])
+        {
+            let text = self.source("dotenv file", None, path, |bytes| utf8(bytes).map(str::to_owned));
+            if let Some(text) = text {
+                let name = self.paths.shown(path).short;
+                self.findings.extend(environment.add_dotenv(name, &text, &used));
+            }
+        }
+        if self.paths.state_dir_is_legacy {
+            let folder = self.paths.shown(&self.paths.state_dir).short;
+            self.findings.push(Finding::new(
+                Code::LegacyStateDir,
+                folder,
+                "is used as the state folder, under its earlier name",
+            ));
+        }
+        let Some(mut tree) = tree else { return Ok((Config::default(), environment)) };
+        let mut problems = Vec::new();
+        config::substitute(&mut tree, "", &|name| environment.for_config(name), &mut problems);
+        let config = match config_sections::read(&tree) {
+            Ok(config) if problems.is_empty() => config,
+            Ok(_) => return Err(file.invalid(&problems)),
+            Err(wrong) => {
+                problems.extend(wrong);
+                return Err(file.invalid(&problems));
+            }
+        };
+        if let Some(problem) = agents::shared_folder(&config, self.paths) {
+            return Err(file.invalid(&[problem]));
+        }
+        self.note_config(&config, &file);
+        environment.add_config(format!("env in {}", self.paths.shown(&self.paths.config).short), &config.env);
+        Ok((config, environment))
+    }
+
+    fn note_config(&mut self, config: &Config, file: &ConfigFile<'_>) {
+        for key in &config.unknown_keys {
+            let place = file.place(key.origin);
+            self.findings.push(Finding::new(
+                Code::ConfigUnknownKey,
+                place,
+                format!("{}: {}", key.path, key.message),
+            ));
+        }
+        if config.claude_mode_migrated {
+            self.findings.push(Finding::new(
+                Code::ModeMigrated,
+                "auth.profiles.anthropic:claude-cli.mode",
+                "is \"token\" in the file and counts as \"oauth\"; it is mended when the config is next written",
+            ));
+        }
+    }
+
+    fn add_credentials_directory(&mut self, environment: &mut Environment) {
+        let Some(folder) = self.process.var(&process::CREDENTIALS_DIRECTORY) else { return };
+        let folder = self.paths.expand(&folder);
+        let Ok(entries) = fs_err::read_dir(&folder) else { return };
+        let mut names: Vec<_> = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| provider::is_credential_variable(name))
+            .collect();
+        names.sort_unstable();
+        let files = names
+            .into_iter()
+            .filter_map(|name| {
+                let path = folder.join(&name);
+                let text =
+                    self.source("systemd credential", None, &path, |bytes| utf8(bytes).map(str::to_owned))?;
+                Some((name, Secret::new(text.trim_end_matches(['\n', '\r']))))
+            })
+            .collect();
+        environment.add_credential_files(self.paths.shown(&folder).short, files);
+    }
+
+    pub(super) fn store(&mut self, role: &'static str, store: &CredentialStore) -> StoreState {
+        let state = store.read(self.reader, self.clock);
+        let seen = match &state {
+            StoreState::Absent => SourceState::Absent,
+            StoreState::Read(_) => SourceState::Read,
+            StoreState::Unreadable(problem) => SourceState::Unreadable(problem.clone()),
+        };
+        self.sources.push(Source { role, provider: None, path: self.paths.shown(store.path()), state: seen });
+        state
+    }
+
+    /// Files of earlier releases count only where no store is, for an agent that inherits nothing.
+    pub(super) fn legacy(&mut self, agent_dir: &Path, own: &StoreState, main: Option<&StoreState>) -> Legacy {
+        let has_store = match own {
+            StoreState::Absent => false,
+            StoreState::Read(store) => store.has_profiles_member(),
+            StoreState::Unreadable(_) => true,
+        };
+        let inherits = match main {
+            None | Some(StoreState::Absent) => false,
+            Some(StoreState::Read(store)) => !store.profiles.is_empty(),
+            Some(StoreState::Unreadable(_)) => true,
+        };
+        if has_store || inherits {
+            return Legacy::default();
+        }
+        let auth_json = agent_dir.join(LEGACY_FILE);
+        let auth =
+            self.source("legacy auth store", None, &auth_json, legacy::parse_auth_json).unwrap_or_default();
+        let oauth_json = self.paths.oauth_json.clone();
+        let oauth = self.source("legacy login file", None, &oauth_json, legacy::parse_oauth_json);
+        let LegacyEntries { mut entries, complete } = auth;
+        let auth_json_is_spent = complete && !entries.is_empty();
+        entries.extend(oauth.map(|oauth| oauth.entries).unwrap_or_default());
+        Legacy { entries, auth_json_is_spent }
+    }
+
+    pub(super) fn provider_keys(
+        &mut self,
+        agent_dir: &Path,
+        config: &Config,
+        environment: &Environment,
+    ) -> Vec<ProviderKey> {
+        let source = format!("config: {}", self.paths.shown(&self.paths.config).short);
+        let configured = config.providers.iter().filter_map(|(id, key)| {
+            Some(ProviderKey { provider: id.clone(), secret: key.clone()?, source: source.clone() })
+        });
+        let mut keys: Vec<_> = configured.collect();
+        let path = agent_dir.join("models.json");
+        let generated = self.source("generated model registry", None, &path, models_json::parse);
+        let source = format!("models.json: {}", self.paths.shown(&path).short);
+        for (provider, key) in generated.unwrap_or_default() {
+            // The Node program writes the name of the variable for keys that come from the environment.
+            let secret = if provider::is_credential_variable(key.expose()) {
+                environment.get(key.expose()).map(|(_, value)| value.clone())
+            } else {
+                Some(key)
+            };
+            if let Some(secret) = secret.filter(|_| keys.iter().all(|known| known.provider != provider)) {
+                keys.push(ProviderKey { provider, secret, source: source.clone() });
+            }
+        }
+        keys
+    }
+
+    /// Google's default credentials: the file that a variable names, else the one in the home folder.
+    pub(super) fn adc_exists(&self, environment: &Environment) -> bool {
+        let named = environment
+            .get("GOOGLE_APPLICATION_CREDENTIALS")
+            .map(|(_, path)| self.paths.expand(path.expose()));
+        let default = || self.paths.in_home(".config/gcloud/application_default_credentials.json");
+        named.or_else(default).is_some_and(|path| self.reader.read(&path).is_ok())
+    }
+
+    fn source<T>(
+        &mut self,
+        role: &'static str,
+        provider: Option<&'static str>,
+        path: &Path,
+        parse: impl Fn(&[u8]) -> Result<T, ParseFailure>,
+    ) -> Option<T> {
+        let read = source::read(self.reader, self.clock, path, |content| parse(&content.bytes));
+        let (value, state) = match read {
+            Ok(None) => (None, SourceState::Absent),
+            Ok(Some(value)) => (Some(value), SourceState::Read),
+            Err(problem) => (None, SourceState::Unreadable(problem)),
+        };
+        self.sources.push(Source { role, provider, path: self.paths.shown(path), state });
+        value
+    }
+}

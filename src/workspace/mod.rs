@@ -1,0 +1,263 @@
+//! Everything that a host really has, loaded once into one value.
+//!
+//! Loading reads and never writes. Stores are read and written through [`store::CredentialStore`] alone.
+
+pub mod agents;
+pub mod config_file;
+pub mod environment;
+mod loader;
+pub mod logins;
+pub mod paths;
+pub mod source;
+pub mod store;
+
+use crate::clock::{Clock, Deadline};
+use crate::core::credential::Credential;
+use crate::core::finding::{Code, Finding};
+use crate::core::json_tree::JsonObject;
+use crate::core::login::VendorLogin;
+use crate::core::provider;
+use crate::core::snapshot::{
+    FilePath, LoginFacts, ModelSettings, ProfileRecord, ProviderKey, ShellEnv, Snapshot, Source,
+};
+use crate::core::store::AuthStore;
+use crate::exit::CommandError;
+use crate::format::config_sections::Config;
+use crate::format::ops::Ops;
+use crate::process::Process;
+use crate::sys::reader::Reader;
+use agents::AgentContext;
+use environment::Environment;
+use loader::Loader;
+use logins::Login;
+use paths::{Installation, Paths};
+use store::{CredentialStore, StoreState};
+
+/// What to load.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Which set-up.
+    pub installation: Installation,
+    /// `--agent`.
+    pub agent: Option<String>,
+}
+
+/// One load of a host.
+pub struct Workspace {
+    /// Where everything is.
+    pub paths: Paths,
+    /// The typed config; defaults when there is none.
+    pub config: Config,
+    /// Our own settings.
+    pub ops: Ops,
+    /// The environment layers.
+    pub environment: Environment,
+    /// The agent in question.
+    pub agent: AgentContext,
+    /// Its store.
+    pub store: CredentialStore,
+    /// What is in it.
+    pub own: StoreState,
+    /// What is in the main agent's store, when this agent inherits from it.
+    pub main: Option<StoreState>,
+    /// Credentials of files of earlier releases that a missing store is filled from.
+    pub legacy: Legacy,
+    /// Logins of vendor programs.
+    pub logins: Vec<Login>,
+    shell_env: ShellEnv,
+    provider_keys: Vec<ProviderKey>,
+    sources: Vec<Source>,
+    /// What was noticed; services add theirs.
+    pub findings: Vec<Finding>,
+    adc_exists: bool,
+}
+
+/// Files of earlier releases.
+#[derive(Default)]
+pub struct Legacy {
+    /// Entries to import, `auth.json` before `oauth.json`.
+    pub entries: Vec<(String, JsonObject)>,
+    /// Whether `auth.json` holds nothing that the import leaves behind, so that it may go once the store is written.
+    pub auth_json_is_spent: bool,
+}
+
+impl Workspace {
+    /// Loads everything. Errors only where no report can be made: no home, an invalid config, an unknown agent.
+    pub fn load(
+        process: &Process,
+        clock: &Clock,
+        request: &Request,
+        deadline: Deadline,
+    ) -> Result<Self, CommandError> {
+        let paths = Paths::resolve(process, &request.installation)?;
+        let reader = Reader::new(deadline);
+        let mut loader =
+            Loader { process, clock, reader: &reader, paths: &paths, sources: vec![], findings: vec![] };
+        let ops = loader.ops()?;
+        let (config, environment) = loader.config_and_environment()?;
+        let agent = agents::select(request.agent.as_deref(), &config, &paths)?;
+        let store = CredentialStore::in_dir(&agent.dir);
+        let own = loader.store("auth store", &store);
+        let main = agent
+            .inherits_from
+            .as_ref()
+            .map(|dir| loader.store("auth store of the main agent", &CredentialStore::in_dir(dir)));
+        let legacy = loader.legacy(&agent.dir, &own, main.as_ref());
+        let (logins, findings) = logins::read(process, &paths, &reader, clock);
+        loader.sources.extend(logins.iter().map(|login| login.source.clone()));
+        loader.findings.extend(findings);
+        let provider_keys = loader.provider_keys(&agent.dir, &config, &environment);
+        let adc_exists = loader.adc_exists(&environment);
+        // The login shell comes last: however slow it is, every file has been read by then.
+        let mut environment = environment;
+        let (shell_env, finding) = environment.import_shell(process, &config.env, deadline);
+        loader.findings.extend(finding);
+        let Loader { sources, findings, .. } = loader;
+        Ok(Self {
+            paths: paths.clone(),
+            config,
+            ops,
+            environment,
+            agent,
+            store,
+            own,
+            main,
+            legacy,
+            logins,
+            shell_env,
+            provider_keys,
+            sources,
+            findings,
+            adc_exists,
+        })
+    }
+
+    /// The agent's own store as understood; empty when it is absent or unreadable.
+    pub fn own_store(&self) -> AuthStore {
+        match &self.own {
+            StoreState::Read(store) => store.clone(),
+            StoreState::Absent | StoreState::Unreadable(_) => AuthStore::default(),
+        }
+    }
+
+    /// The main agent's store as understood, when this agent inherits from it.
+    pub fn main_store(&self) -> Option<&AuthStore> {
+        match &self.main {
+            Some(StoreState::Read(store)) => Some(store),
+            _ => None,
+        }
+    }
+
+    /// The values that a judgement needs, with `view` in place of the agent's own store.
+    pub fn snapshot(&self, view: &AuthStore) -> Snapshot {
+        let own_path = self.paths.shown(self.store.path());
+        let mut profiles = Vec::new();
+        let (mut usage, mut rejected) = (Vec::new(), Vec::new());
+        if let (Some(main), Some(dir)) = (self.main_store(), &self.agent.inherits_from) {
+            let path = self.paths.shown(CredentialStore::in_dir(dir).path());
+            let own_ids: std::collections::HashSet<_> = view.profiles.iter().map(|(id, _)| id).collect();
+            for (id, credential) in main.profiles.iter().filter(|(id, _)| !own_ids.contains(id)) {
+                profiles.push(self.record(id, credential, path.clone(), true));
+            }
+            let own_usage: std::collections::HashSet<_> = view.usage.iter().map(|(id, _)| id).collect();
+            usage.extend(main.usage.iter().filter(|(id, _)| !own_usage.contains(id)).cloned());
+        }
+        for (id, credential) in &view.profiles {
+            profiles.push(self.record(id, credential, own_path.clone(), false));
+        }
+        usage.extend(view.usage.iter().cloned());
+        rejected.extend(view.rejected.iter().cloned());
+        let mut findings = self.findings.clone();
+        findings.extend(view.duplicates.iter().map(|id| {
+            Finding::new(
+                Code::ProfileDuplicate,
+                id.clone(),
+                format!("stands more than once in {}; the last one counts", own_path.short),
+            )
+        }));
+        Snapshot {
+            agent_id: self.agent.id.clone(),
+            agent_dir: self.paths.shown(&self.agent.dir),
+            store_path: own_path,
+            config_path: self.paths.shown(&self.paths.config),
+            dotenv_path: self.paths.shown(&self.paths.state_dotenv()),
+            models: self.models(),
+            profiles,
+            rejected,
+            usage,
+            env_credentials: self.environment.credentials(&|_| self.adc_exists),
+            provider_keys: self.provider_keys.clone(),
+            configured_providers: self.config.providers.iter().map(|(id, _)| id.clone()).collect(),
+            cli_backends: self.cli_backends(),
+            shell_env: self.shell_env.clone(),
+            sources: self.sources.clone(),
+            findings,
+        }
+    }
+
+    fn record(&self, id: &str, credential: &Credential, store: FilePath, inherited: bool) -> ProfileRecord {
+        let configured = self.config.auth_profiles.iter().find(|(known, _)| known == id);
+        let email = configured.and_then(|(_, profile)| profile.email.clone()).or_else(|| {
+            credential.email.as_deref().map(str::trim).filter(|email| !email.is_empty()).map(str::to_owned)
+        });
+        ProfileRecord {
+            id: id.to_owned(),
+            credential: credential.clone(),
+            email,
+            store,
+            inherited,
+            login: self.login_facts(id, credential),
+        }
+    }
+
+    /// What a vendor's file tells about a profile: it mirrors that login, or shares its refresh token.
+    fn login_facts(&self, id: &str, credential: &Credential) -> LoginFacts {
+        let refresh = credential.material.refresh_token();
+        self.logins
+            .iter()
+            .find_map(|login| match &login.login {
+                VendorLogin::Present { material, facts } => {
+                    let same_token = refresh.is_some() && material.refresh_token() == refresh;
+                    let mirrors =
+                        login.profile_id == id && refresh.is_some() == material.refresh_token().is_some();
+                    (mirrors || same_token).then(|| facts.clone())
+                }
+                VendorLogin::None | VendorLogin::Incomplete(_) => None,
+            })
+            .unwrap_or_default()
+    }
+
+    fn cli_backends(&self) -> Vec<&'static str> {
+        self.logins
+            .iter()
+            .filter(|login| matches!(login.login, VendorLogin::Present { .. }))
+            .filter_map(|login| match login.provider {
+                "anthropic" => Some(provider::CLAUDE_CLI_BACKEND),
+                "openai-codex" => Some(provider::CODEX_CLI_BACKEND),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn models(&self) -> ModelSettings {
+        let own = agents::configured(&self.agent.id, &self.config)
+            .map(|agent| agent.model.clone())
+            .unwrap_or_default();
+        let defaults = &self.config.model;
+        ModelSettings {
+            primary_from_agent: own.primary.is_some(),
+            primary: own.primary.or_else(|| defaults.primary.clone()),
+            fallbacks_from_agent: own.fallbacks.is_some(),
+            fallbacks: own.fallbacks.or_else(|| defaults.fallbacks.clone()).unwrap_or_default(),
+            image_primary: self.config.image_model.primary.clone(),
+            image_fallbacks: self.config.image_model.fallbacks.clone().unwrap_or_default(),
+            allowed: self.config.models.iter().map(|(key, _)| key.clone()).collect(),
+            aliases: self
+                .config
+                .models
+                .iter()
+                .filter_map(|(key, alias)| Some((alias.clone()?, key.clone())))
+                .collect(),
+        }
+    }
+}

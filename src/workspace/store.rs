@@ -1,0 +1,131 @@
+//! The one type through which credential stores are read and written.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::core::snapshot::SourceProblem;
+use crate::core::store::AuthStore;
+use crate::format::auth_profiles;
+use crate::sys::files::{self, Content, ReadFailure, Replaced};
+use crate::sys::lock::{self, LockError};
+use crate::sys::reader::Reader;
+use crate::sys::signals;
+use crate::workspace::source;
+
+/// The name of a store in its agent's folder.
+pub const STORE_FILE: &str = "auth-profiles.json";
+/// The name that earlier releases used.
+pub const LEGACY_FILE: &str = "auth.json";
+/// How often a write starts again after its lock was taken for dead.
+const ATTEMPTS: usize = 3;
+
+/// The store of one agent.
+#[derive(Clone, Debug)]
+pub struct CredentialStore {
+    path: PathBuf,
+}
+
+/// What reading a store gave.
+#[derive(Clone)]
+pub enum StoreState {
+    /// There is none.
+    Absent,
+    /// It was understood.
+    Read(AuthStore),
+    /// It is there and nothing may be concluded from it; it must not be written.
+    Unreadable(SourceProblem),
+}
+
+/// How an update ended well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Updated {
+    /// The edit had nothing to change.
+    Unchanged,
+    /// The new content is durable.
+    Written,
+    /// The same, but not by a rename: the file is a mount point.
+    WrittenInPlace,
+}
+
+/// Why a store was left as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    /// Another process held the lock all the time, or broke ours.
+    #[error("{0}")]
+    Lock(#[from] LockError),
+    /// The lock was taken from us again and again.
+    #[error("another process keeps breaking the lock of {}", .0.display())]
+    LockLost(PathBuf),
+    /// What is there cannot be parsed, so it must not be replaced.
+    #[error("{} is unreadable and was left as it is: {}", .0.display(), .1.message)]
+    Unreadable(PathBuf, SourceProblem),
+    /// Reading or writing failed.
+    #[error("failed to write {}: {}", .0.display(), files::reason(.1))]
+    Io(PathBuf, std::io::Error),
+}
+
+impl CredentialStore {
+    /// The store in an agent's folder.
+    pub fn in_dir(agent_dir: &Path) -> Self {
+        Self { path: agent_dir.join(STORE_FILE) }
+    }
+
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads it without a lock: writers replace the file whole.
+    pub fn read(&self, reader: &Reader, clock: &Clock) -> StoreState {
+        match source::read(reader, clock, &self.path, |content: &Content| {
+            auth_profiles::parse(&content.bytes)
+        }) {
+            Ok(None) => StoreState::Absent,
+            Ok(Some(store)) => StoreState::Read(store),
+            Err(problem) => StoreState::Unreadable(problem),
+        }
+    }
+
+    /// Changes the store under its lock: takes the lock, reads again, edits, replaces the file if the edit says so.
+    ///
+    /// `edit` may run more than once, each time on what is in the file then.
+    pub fn update(
+        &self,
+        clock: &Clock,
+        patience: Duration,
+        mut edit: impl FnMut(&mut AuthStore) -> bool,
+    ) -> Result<Updated, UpdateError> {
+        let io = |error| UpdateError::Io(self.path.clone(), error);
+        let signals = signals::defer();
+        if let Some(folder) = self.path.parent() {
+            files::create_private_dir(folder).map_err(io)?;
+        }
+        let target = files::target(&self.path).map_err(io)?;
+        for _ in 0..ATTEMPTS {
+            let lock = lock::acquire(&target, clock, patience, &|| signals.is_pending())?;
+            let mut store = self.read_locked(&target)?;
+            files::remove_orphans(&target);
+            if !edit(&mut store) {
+                return Ok(Updated::Unchanged);
+            }
+            if !lock.is_held() {
+                continue;
+            }
+            return match files::replace(&target, &auth_profiles::write(&store)).map_err(io)? {
+                Replaced::Atomically => Ok(Updated::Written),
+                Replaced::InPlace => Ok(Updated::WrittenInPlace),
+            };
+        }
+        Err(UpdateError::LockLost(self.path.clone()))
+    }
+
+    fn read_locked(&self, target: &Path) -> Result<AuthStore, UpdateError> {
+        let unreadable = |problem| UpdateError::Unreadable(self.path.clone(), problem);
+        match files::read(target) {
+            Ok(content) => auth_profiles::parse(&content.bytes).map_err(|failure| unreadable(failure.into())),
+            Err(ReadFailure::Absent) => Ok(AuthStore::default()),
+            Err(ReadFailure::Failed(message)) => Err(unreadable(SourceProblem { message, position: None })),
+        }
+    }
+}
