@@ -1,3 +1,84 @@
-//! Benchmarks.
+//! Speed of the functions that every status runs: parse, assess, render.
 
-fn main() {}
+use std::fmt::Write;
+use std::hint::black_box;
+
+use chrono::DateTime;
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use openclaw::core::assess::assess;
+use openclaw::core::report::{Policy, Report};
+use openclaw::core::snapshot::{FilePath, LoginFacts, ProfileRecord, Snapshot};
+use openclaw::core::store::AuthStore;
+use openclaw::format::auth_profiles;
+use openclaw::render::text::Look;
+use openclaw::render::{json, text};
+
+const SIZES: [usize; 3] = [5, 1_000, 10_000];
+
+fn store_text(profiles: usize) -> String {
+    let mut text = String::from("{\n  \"version\": 1,\n  \"profiles\": {\n");
+    for at in 0..profiles {
+        let comma = if at + 1 == profiles { "" } else { "," };
+        let _ = writeln!(
+            text,
+            "    \"anthropic:p{at}\": {{\"type\": \"oauth\", \"provider\": \"anthropic\", \"access\": \"{0}\", \
+             \"refresh\": \"{0}\", \"expires\": {1}}}{comma}",
+            "x".repeat(100),
+            1_790_000_000_000_i64 + i64::try_from(at).unwrap_or_default() * 60_000
+        );
+    }
+    text + "  }\n}\n"
+}
+
+fn snapshot(store: &AuthStore) -> Snapshot {
+    Snapshot {
+        profiles: store
+            .profiles
+            .iter()
+            .map(|(id, credential)| ProfileRecord {
+                id: id.clone(),
+                credential: credential.clone(),
+                email: None,
+                store: FilePath::default(),
+                inherited: false,
+                login: LoginFacts::default(),
+            })
+            .collect(),
+        ..Snapshot::default()
+    }
+}
+
+fn report(snapshot: &Snapshot) -> Report {
+    assess(
+        snapshot,
+        DateTime::from_timestamp_millis(1_790_000_000_000).unwrap_or_default(),
+        &Policy::default(),
+    )
+}
+
+fn functions(criterion: &mut Criterion) {
+    for size in SIZES {
+        let text = store_text(size);
+        let Ok(store) = auth_profiles::parse(text.as_bytes()) else { return };
+        let snapshot = snapshot(&store);
+        let made = report(&snapshot);
+        let mut group = criterion.benchmark_group("status");
+        group.sample_size(20);
+        group.bench_with_input(BenchmarkId::new("parse", size), &text, |bench, text| {
+            bench.iter(|| auth_profiles::parse(black_box(text.as_bytes())).is_ok());
+        });
+        group.bench_with_input(BenchmarkId::new("assess", size), &snapshot, |bench, snapshot| {
+            bench.iter(|| report(black_box(snapshot)).verdict);
+        });
+        group.bench_with_input(BenchmarkId::new("render text", size), &made, |bench, report| {
+            bench.iter(|| text::render(black_box(report), Look::default()).len());
+        });
+        group.bench_with_input(BenchmarkId::new("render json", size), &made, |bench, report| {
+            bench.iter(|| json::render(black_box(report)).len());
+        });
+        group.finish();
+    }
+}
+
+criterion_group!(benches, functions);
+criterion_main!(benches);

@@ -3,11 +3,13 @@
 //! Dependencies point one way: `main -> cli -> workspace -> {format, sys} -> core`, and `render -> core`;
 //! `sync` is pure planning over `core`. `docs/architecture.md` has the map, a test keeps it true.
 
+pub mod cli;
 pub mod clock;
 pub mod core;
 pub mod exit;
 pub mod format;
 pub mod process;
+pub mod render;
 pub mod sync;
 pub mod sys;
 pub mod workspace;

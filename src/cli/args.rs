@@ -1,0 +1,151 @@
+//! The command tree. Help texts are the doc comments.
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::core::report::Refreshable;
+use crate::format::ops::parse_span;
+
+/// Keeps the model credentials of an AI agent host alive.
+#[derive(Debug, Parser)]
+#[command(name = "openclaw", version, disable_version_flag = true, max_term_width = 100)]
+pub struct Cli {
+    /// Use the installation ~/.openclaw-<NAME>
+    #[arg(long, global = true, value_name = "NAME", value_parser = profile_name)]
+    pub profile: Option<String>,
+
+    /// Use the installation ~/.openclaw-dev
+    #[arg(long, global = true)]
+    pub dev: bool,
+
+    /// Work on this agent instead of the default one
+    #[arg(long, global = true, value_name = "ID")]
+    pub agent: Option<String>,
+
+    /// No colour, whatever the terminal can do
+    #[arg(long, global = true)]
+    pub no_color: bool,
+
+    /// Print the version
+    #[arg(short = 'V', short_alias = 'v', long, action = ArgAction::Version)]
+    version: Option<bool>,
+
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The first word.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show and judge the credentials of this host
+    Models(ModelsArgs),
+}
+
+/// `models`, alone the same as `models status`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct ModelsArgs {
+    #[command(flatten)]
+    pub(crate) status: StatusArgs,
+
+    #[arg(long, hide = true)]
+    pub(crate) status_json: bool,
+
+    #[arg(long, hide = true, conflicts_with_all = ["status_json", "json"])]
+    pub(crate) status_plain: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<ModelsCommand>,
+}
+
+/// The second word behind `models`.
+#[derive(Debug, Subcommand)]
+pub enum ModelsCommand {
+    /// Show every credential, what is wrong with it, until when, and the command that mends it
+    #[command(after_help = "Exit codes with --check: 0 ok, 1 expired, missing or unreadable, 2 expiring. \
+                            Always: 64 usage, 70 bug, 74 I/O, 78 invalid config. Anything else is a failure.")]
+    Status(StatusArgs),
+}
+
+/// The options of `models status`.
+#[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct StatusArgs {
+    /// Print JSON (docs/models-status.schema.json)
+    #[arg(long, conflicts_with = "plain")]
+    pub json: bool,
+
+    /// Print only the default model
+    #[arg(long)]
+    pub plain: bool,
+
+    /// Let the exit code tell the verdict
+    #[arg(long)]
+    pub check: bool,
+
+    /// Write nothing: take vendor logins into account only for this report
+    #[arg(long)]
+    pub no_sync: bool,
+
+    /// Warn when something ends within this span [default: 24h, or check.warnAfter of ops.json]
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    pub warn_after: Option<i64>,
+
+    /// Judge renewable logins by their access token (strict) or by when a person is needed (lenient)
+    /// [default: strict, or check.refreshable of ops.json]
+    #[arg(long, value_name = "POLICY")]
+    pub refreshable: Option<RefreshableArg>,
+
+    /// Report as unreadable what cannot be read within this span
+    #[arg(long, value_name = "SPAN", value_parser = positive_span, default_value = "10s")]
+    pub timeout: u64,
+
+    /// Redraw every SPAN until interrupted
+    #[arg(
+        long,
+        value_name = "SPAN",
+        value_parser = positive_span,
+        num_args = 0..=1,
+        default_missing_value = "5s",
+        conflicts_with_all = ["json", "plain", "check"]
+    )]
+    pub watch: Option<u64>,
+}
+
+/// The words of `--refreshable`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum RefreshableArg {
+    /// The expiry of the stored access token counts
+    Strict,
+    /// The date on which a person is needed counts
+    Lenient,
+}
+
+impl From<RefreshableArg> for Refreshable {
+    fn from(word: RefreshableArg) -> Self {
+        match word {
+            RefreshableArg::Strict => Self::Strict,
+            RefreshableArg::Lenient => Self::Lenient,
+        }
+    }
+}
+
+/// Names of the reference: they become part of a folder name.
+fn profile_name(text: &str) -> Result<String, String> {
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    let starts_well = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if plain && starts_well && text.len() <= 64 {
+        Ok(text.to_owned())
+    } else {
+        Err("use letters, numbers, \"_\" and \"-\" only, at most 64, starting with a letter or number"
+            .to_owned())
+    }
+}
+
+/// A span above zero in ms.
+fn positive_span(text: &str) -> Result<u64, String> {
+    match u64::try_from(parse_span(text)?) {
+        Ok(ms) if ms > 0 => Ok(ms),
+        _ => Err("must be longer than nothing".to_owned()),
+    }
+}

@@ -1,0 +1,85 @@
+//! `openclaw models status`.
+
+use std::time::Duration;
+
+use crate::cli::args::{Cli, StatusArgs};
+use crate::cli::installation;
+use crate::cli::printer::Printer;
+use crate::clock::{Clock, Deadline};
+use crate::core::assess::assess;
+use crate::core::report::{Policy, Refreshable, Report};
+use crate::exit::{CommandError, ExitStatus};
+use crate::format::ops::{ExternalRefresh, Ops};
+use crate::render::{json, plain, text};
+use crate::sync;
+use crate::workspace::{Request, Workspace};
+
+/// How long a busy store may keep a report waiting; what is not saved then is saved by the next run.
+const LOCK_PATIENCE: Duration = Duration::from_secs(3);
+/// Clears the screen and puts the cursor on its first line.
+const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
+
+/// Runs the command.
+pub(super) fn run(
+    cli: &Cli,
+    args: &StatusArgs,
+    printer: &Printer<'_>,
+    clock: &Clock,
+) -> Result<ExitStatus, CommandError> {
+    if let Some(every) = args.watch {
+        if !printer.process().stdout_is_terminal() {
+            return Err(CommandError::usage("--watch needs a terminal"));
+        }
+        loop {
+            let report = report(cli, args, printer, clock)?;
+            let page = text::render(&report, printer.look(cli.no_color));
+            let status = printer.answer(&format!("{CLEAR}{page}"));
+            if status != ExitStatus::Success {
+                return Ok(status);
+            }
+            clock.sleep(Duration::from_millis(every));
+        }
+    }
+    let report = report(cli, args, printer, clock)?;
+    let answer = if args.json {
+        json::render(&report)
+    } else if args.plain {
+        plain::render(&report)
+    } else {
+        text::render(&report, printer.look(cli.no_color))
+    };
+    match printer.answer(&answer) {
+        ExitStatus::Success if args.check => Ok(report.verdict.into()),
+        status => Ok(status),
+    }
+}
+
+fn report(
+    cli: &Cli,
+    args: &StatusArgs,
+    printer: &Printer<'_>,
+    clock: &Clock,
+) -> Result<Report, CommandError> {
+    let deadline = Deadline::after(Duration::from_millis(args.timeout));
+    let request = Request { installation: installation(cli), agent: cli.agent.clone() };
+    let mut workspace = Workspace::load(printer.process(), clock, &request, deadline)?;
+    let patience = LOCK_PATIENCE.min(deadline.remaining());
+    let synced = sync::run(&workspace, clock, !args.no_sync, patience);
+    workspace.findings.extend(synced.findings);
+    let policy = policy(args, &workspace.ops);
+    Ok(assess(&workspace.snapshot(&synced.store), clock.now(), &policy))
+}
+
+/// The flag counts, then `ops.json`, then the documented contract.
+fn policy(args: &StatusArgs, ops: &Ops) -> Policy {
+    let default = Policy::default();
+    Policy {
+        warn_after_ms: args.warn_after.or(ops.warn_after_ms).unwrap_or(default.warn_after_ms),
+        refreshable: args
+            .refreshable
+            .map(Refreshable::from)
+            .or(ops.refreshable)
+            .unwrap_or(default.refreshable),
+        renews_vendor_logins: ops.external_refresh != ExternalRefresh::Never,
+    }
+}

@@ -1,0 +1,306 @@
+//! The report for a person at 3 a.m.: the verdict, then the worst first, each with the command that mends it.
+
+use std::fmt::Write;
+
+use chrono::{DateTime, Utc};
+use unicode_width::UnicodeWidthStr;
+
+use crate::core::credential::EpochMs;
+use crate::core::report::{ProfileReport, Reason, Report, Status, Verdict};
+use crate::core::snapshot::SourceState;
+use crate::core::span;
+use crate::render::{name, printable};
+
+/// How the text may look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Whether colours are wanted.
+    pub colour: bool,
+    /// The width of the terminal; `None` for no limit.
+    pub width: Option<usize>,
+}
+
+/// Columns of the status word and its gap; details stand below what follows it.
+const WORD_COLUMNS: usize = 10;
+const MARGIN: usize = 2;
+/// Narrower than this nothing is broken into lines any more.
+const NARROWEST: usize = 30;
+
+/// The whole page.
+pub fn render(report: &Report, look: Look) -> String {
+    let mut page = Page { look, text: String::new() };
+    headline(&mut page, report);
+    profiles(&mut page, report);
+    missing(&mut page, report);
+    keys(&mut page, report);
+    resting(&mut page, report);
+    findings(&mut page, report);
+    footer(&mut page, report);
+    page.text
+}
+
+fn headline(page: &mut Page, report: &Report) {
+    let count = |status: Status| report.profiles.iter().filter(|profile| profile.status == status).count();
+    let unreadable =
+        report.sources.iter().filter(|source| matches!(source.state, SourceState::Unreadable(_))).count();
+    let mut parts = Vec::new();
+    for (number, words) in [
+        (count(Status::Expired), "expired"),
+        (count(Status::Missing), "missing"),
+        (report.missing_in_use.len(), "without any credential"),
+        (unreadable, "unreadable"),
+        (count(Status::Expiring), "expiring"),
+    ] {
+        if number > 0 {
+            parts.push(format!("{number} {words}"));
+        }
+    }
+    if parts.is_empty() {
+        parts.push("every credential in use is usable".to_owned());
+    }
+    let word = match report.verdict {
+        Verdict::Ok => "OK",
+        Verdict::Expiring => "EXPIRING",
+        Verdict::Failing => "FAILING",
+    };
+    let human = match report.human_needed_by {
+        Some(instant) if instant <= report.generated_at => "; a person is needed now".to_owned(),
+        Some(instant) => format!("; a person is needed by {}", until(instant, report.generated_at)),
+        None => String::new(),
+    };
+    page.row(0, Some((word, report.verdict)), &format!("{}{human}", parts.join(", ")));
+    page.row(
+        0,
+        None,
+        &format!("agent {}, {}", printable(&report.agent_id), instant_words(report.generated_at)),
+    );
+}
+
+fn profiles(page: &mut Page, report: &Report) {
+    if report.profiles.is_empty() {
+        return;
+    }
+    page.heading("Profiles");
+    let mut worst_first: Vec<_> = report.profiles.iter().collect();
+    worst_first.sort_by_key(|profile| {
+        let worst = profile.verdict.max(profile.status.verdict());
+        (std::cmp::Reverse(worst), profile.human_needed_by.unwrap_or(EpochMs::MAX))
+    });
+    let widest = report.profiles.iter().map(|profile| name(&profile.id).width()).max().unwrap_or_default();
+    for profile in worst_first {
+        let id = name(&profile.id);
+        let gap = " ".repeat(widest - id.width() + 2);
+        let summary = format!("{id}{gap}{}", printable(&summary(profile, report.generated_at)));
+        page.row(MARGIN, Some((profile.status.word(), profile.verdict)), &summary);
+        if profile.status.verdict() != Verdict::Ok || profile.verdict != Verdict::Ok {
+            page.details(&details(profile, report.generated_at));
+        }
+    }
+}
+
+fn summary(profile: &ProfileReport, now: EpochMs) -> String {
+    let mut parts = vec![match (profile.kind, &profile.email) {
+        ("oauth", Some(email)) => format!("OAuth ({email})"),
+        ("oauth", None) => "OAuth".to_owned(),
+        _ => profile.masked.trim_start_matches("token:").to_owned(),
+    }];
+    parts.push(match (profile.reason, profile.expires.at()) {
+        (Reason::Blanked, _) => "all tokens are blank: the login was lost".to_owned(),
+        (Reason::NoSecret, _) => "holds no secret".to_owned(),
+        (Reason::NoExpiry, _) => "does not say until when".to_owned(),
+        (Reason::ExpiryUnreadable, _) => "its expiry cannot be read".to_owned(),
+        (_, None) => "no expiry".to_owned(),
+        (_, Some(expires)) if expires <= now => format!("ended {}", until(expires, now)),
+        (_, Some(expires)) => format!("ends {}", until(expires, now)),
+    });
+    parts.extend(profile.login.subscription.iter().map(|plan| format!("plan {plan}")));
+    if profile.inherited {
+        parts.push("inherited from main".to_owned());
+    }
+    if let Some(unusable) = &profile.unusable {
+        let word = if unusable.disabled { "disabled" } else { "cooling down" };
+        parts.push(format!("{word} for {}", span::two_units(unusable.remaining_ms)));
+    }
+    parts.join(", ")
+}
+
+fn details(profile: &ProfileReport, now: EpochMs) -> Vec<String> {
+    let clocks = match (profile.refreshable, profile.human_needed_by) {
+        (true, Some(instant)) => Some(format!("renews itself; the login ends {}", until(instant, now))),
+        (true, None) => Some("renews itself".to_owned()),
+        (false, _) if profile.login.deadline.is_some_and(|deadline| deadline <= now) => {
+            Some("the login itself has ended: a person must log in".to_owned())
+        }
+        (false, _) => None,
+    };
+    clocks.into_iter().chain(steps(&profile.remedies)).collect()
+}
+
+fn missing(page: &mut Page, report: &Report) {
+    if report.missing_in_use.is_empty() {
+        return;
+    }
+    page.heading("No credentials found for");
+    for provider in &report.missing_in_use {
+        page.row(MARGIN, Some(("missing", Verdict::Failing)), &name(&provider.id));
+        let looked_at = provider.looked_at.iter().map(|place| format!("looked at {}", printable(place)));
+        page.details(&looked_at.chain(steps(&provider.remedies)).collect::<Vec<_>>());
+    }
+}
+
+fn keys(page: &mut Page, report: &Report) {
+    let keys: Vec<_> = report
+        .providers
+        .iter()
+        .flat_map(|provider| provider.env.iter().chain(&provider.key).map(move |key| (provider, key)))
+        .collect();
+    if keys.is_empty() {
+        return;
+    }
+    page.heading("Keys outside of the store");
+    for (provider, key) in keys {
+        let layer = if key.layer.is_empty() { String::new() } else { format!(" ({})", key.layer) };
+        let text = format!("{}  {}  {}{layer}", name(&provider.id), key.masked, key.source);
+        page.row(MARGIN, Some(("static", Verdict::Ok)), &printable(&text));
+    }
+}
+
+fn resting(page: &mut Page, report: &Report) {
+    let gone = report.unusable.iter().filter(|entry| entry.provider.is_none());
+    for (at, entry) in gone.enumerate() {
+        if at == 0 {
+            page.heading("Resting, but not in the store any more");
+        }
+        let span = span::two_units(entry.remaining_ms);
+        page.row(MARGIN, None, &format!("{} for {span}", name(&entry.profile_id)));
+    }
+}
+
+fn findings(page: &mut Page, report: &Report) {
+    if report.findings.is_empty() {
+        return;
+    }
+    page.heading("Noticed");
+    for finding in &report.findings {
+        let severity = finding.code.severity();
+        let verdict = match severity {
+            crate::core::finding::Severity::Error => Verdict::Failing,
+            crate::core::finding::Severity::Warning => Verdict::Expiring,
+            crate::core::finding::Severity::Advice => Verdict::Ok,
+        };
+        let text = format!("{}: {}", name(&finding.subject), printable(&finding.message));
+        page.row(MARGIN, Some((severity.word(), verdict)), &text);
+        page.details(&steps(finding.remedy.as_slice()).collect::<Vec<_>>());
+    }
+}
+
+fn footer(page: &mut Page, report: &Report) {
+    page.heading("Models");
+    let list =
+        |models: &[String]| if models.is_empty() { "-".to_owned() } else { printable(&models.join(", ")) };
+    let configured = match &report.models.primary {
+        Some(primary) if *primary != report.resolved_default => format!(" (from {})", name(primary)),
+        _ => String::new(),
+    };
+    page.row(
+        MARGIN,
+        Some(("default", Verdict::Ok)),
+        &format!("{}{configured}", name(&report.resolved_default)),
+    );
+    page.row(MARGIN, Some(("fallback", Verdict::Ok)), &list(&report.models.fallbacks));
+    if let Some(image) = &report.models.image_primary {
+        page.row(MARGIN, Some(("image", Verdict::Ok)), &name(image));
+    }
+    page.row(MARGIN, Some(("config", Verdict::Ok)), &printable(&report.config_path.short));
+    page.row(MARGIN, Some(("store", Verdict::Ok)), &printable(&report.store_path.short));
+}
+
+/// The first remedy as the way to go, the others as alternatives.
+fn steps(remedies: &[String]) -> impl Iterator<Item = String> + '_ {
+    remedies
+        .iter()
+        .enumerate()
+        .map(|(at, remedy)| format!("{} {}", if at == 0 { "->" } else { "or" }, printable(remedy)))
+}
+
+/// `in 3d 4h, 2026-11-25 13:40 UTC` or `3h 12m ago, …`.
+fn until(instant: EpochMs, now: EpochMs) -> String {
+    let span = span::two_units(instant.saturating_sub(now));
+    let when = instant_words(instant);
+    if instant <= now { format!("{span} ago, {when}") } else { format!("in {span}, {when}") }
+}
+
+fn instant_words(instant: EpochMs) -> String {
+    DateTime::<Utc>::from_timestamp_millis(instant)
+        .map_or_else(|| "at the end of time".to_owned(), |at| at.format("%Y-%m-%d %H:%M UTC").to_string())
+}
+
+struct Page {
+    look: Look,
+    text: String,
+}
+
+impl Page {
+    fn heading(&mut self, words: &str) {
+        self.text.push('\n');
+        self.styled(words, "1");
+        self.text.push('\n');
+    }
+
+    /// A status word in its column and text beside it, broken at the width of the terminal.
+    fn row(&mut self, margin: usize, word: Option<(&str, Verdict)>, text: &str) {
+        self.text.push_str(&" ".repeat(margin));
+        if let Some((word, verdict)) = word {
+            let colour = match verdict {
+                Verdict::Ok => "32",
+                Verdict::Expiring => "33",
+                Verdict::Failing => "1;31",
+            };
+            self.styled(word, colour);
+            self.text.push_str(&" ".repeat(WORD_COLUMNS.saturating_sub(word.width())));
+        } else {
+            self.text.push_str(&" ".repeat(WORD_COLUMNS));
+        }
+        self.broken(margin + WORD_COLUMNS, text);
+    }
+
+    fn details(&mut self, lines: &[String]) {
+        for line in lines {
+            self.text.push_str(&" ".repeat(MARGIN + WORD_COLUMNS));
+            self.broken(MARGIN + WORD_COLUMNS, line);
+        }
+    }
+
+    /// Text from the current column on, broken between words, with every line indented alike.
+    fn broken(&mut self, indent: usize, text: &str) {
+        let room = match self.look.width {
+            Some(width) if width >= NARROWEST => width.saturating_sub(indent).max(1),
+            _ => usize::MAX,
+        };
+        let mut column = 0;
+        for (at, word) in text.split(' ').enumerate() {
+            if at > 0 && column + 1 + word.width() > room {
+                self.text.push('\n');
+                self.text.push_str(&" ".repeat(indent));
+                column = 0;
+            } else if at > 0 {
+                self.text.push(' ');
+                column += 1;
+            }
+            self.text.push_str(word);
+            column += word.width();
+        }
+        while self.text.ends_with(' ') {
+            self.text.pop();
+        }
+        self.text.push('\n');
+    }
+
+    fn styled(&mut self, words: &str, code: &str) {
+        if self.look.colour {
+            let _ = write!(self.text, "\u{1b}[{code}m{words}\u{1b}[0m");
+        } else {
+            self.text.push_str(words);
+        }
+    }
+}
