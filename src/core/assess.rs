@@ -8,7 +8,7 @@ use crate::core::collate;
 use crate::core::credential::{
     CLAUDE_CLI_PROFILE, CODEX_CLI_PROFILE, Credential, EpochMs, Expiry, Material, QWEN_CLI_PROFILE,
 };
-use crate::core::finding::{Code, Finding};
+use crate::core::finding::{Code, Finding, Severity};
 use crate::core::model_ref::{self};
 use crate::core::notice;
 use crate::core::provider;
@@ -42,11 +42,17 @@ pub fn assess(snapshot: &Snapshot, now: DateTime<Utc>, policy: &Policy) -> Repor
     let missing_in_use = missing_in_use(snapshot, &providers);
     let findings = notice::findings(snapshot, now);
     let causes = causes(&profiles, &missing_in_use, &findings);
+    let is_blind = findings.iter().any(|finding| finding.code.severity() == Severity::Error);
+    let is_needed_now = is_blind || !missing_in_use.is_empty();
     Report {
         generated_at: now,
         policy: *policy,
         verdict: causes.iter().map(|cause| cause.verdict).max().unwrap_or(Verdict::Ok),
-        human_needed_by: profiles.iter().filter_map(|profile| profile.human_needed_by).min(),
+        human_needed_by: profiles
+            .iter()
+            .filter_map(|profile| profile.human_needed_by)
+            .chain(is_needed_now.then_some(now))
+            .min(),
         causes,
         agent_id: snapshot.agent_id.clone(),
         agent_dir: snapshot.agent_dir.clone(),

@@ -153,7 +153,7 @@ pub struct Report {
     pub verdict: Verdict,
     /// What the verdict rests on, worst first; empty when all is well.
     pub causes: Vec<Cause>,
-    /// The earliest instant at which a person is needed, over all profiles.
+    /// The earliest instant at which a person is needed: now when a provider is missing or a source unreadable.
     pub human_needed_by: Option<EpochMs>,
     /// The agent in question.
     pub agent_id: String,

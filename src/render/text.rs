@@ -65,7 +65,7 @@ fn headline(page: &mut Page, report: &Report) {
     };
     let human = match report.human_needed_by {
         Some(instant) if instant <= report.generated_at => "; a person is needed now".to_owned(),
-        Some(instant) => format!("; a person is needed by {}", until(instant, report.generated_at)),
+        Some(instant) => format!("; a person is needed {}", until(instant, report.generated_at)),
         None => String::new(),
     };
     page.row(0, Some((word, report.verdict)), &format!("{}{human}", parts.join(", ")));
@@ -118,8 +118,9 @@ fn summary(profile: &ProfileReport, now: EpochMs) -> String {
         parts.push("inherited from main".to_owned());
     }
     if let Some(unusable) = &profile.unusable {
+        let why = unusable.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
         let word = if unusable.disabled { "disabled" } else { "cooling down" };
-        parts.push(format!("{word} for {}", span::two_units(unusable.remaining_ms)));
+        parts.push(format!("{word}{why} for {}", span::two_units(unusable.remaining_ms)));
     }
     parts.join(", ")
 }
@@ -223,11 +224,11 @@ fn steps(remedies: &[String]) -> impl Iterator<Item = String> + '_ {
         .map(|(at, remedy)| format!("{} {}", if at == 0 { "->" } else { "or" }, printable(remedy)))
 }
 
-/// `in 3d 4h, 2026-11-25 13:40 UTC` or `3h 12m ago, …`.
+/// `in 3d 4h (2026-11-25 13:40 UTC)` or `3h 12m ago (…)`.
 fn until(instant: EpochMs, now: EpochMs) -> String {
     let span = span::two_units(instant.saturating_sub(now));
     let when = instant_words(instant);
-    if instant <= now { format!("{span} ago, {when}") } else { format!("in {span}, {when}") }
+    if instant <= now { format!("{span} ago ({when})") } else { format!("in {span} ({when})") }
 }
 
 fn instant_words(instant: EpochMs) -> String {

@@ -217,7 +217,9 @@ impl Workspace {
             .iter()
             .find_map(|login| match &login.login {
                 VendorLogin::Present { material, facts } => {
-                    let same_token = refresh.is_some() && material.refresh_token() == refresh;
+                    let same_token = refresh.is_some()
+                        && material.refresh_token() == refresh
+                        && provider::normalize(&credential.provider) == login.provider;
                     let mirrors =
                         login.profile_id == id && refresh.is_some() == material.refresh_token().is_some();
                     (mirrors || same_token).then(|| facts.clone())

@@ -1,1 +1,21 @@
-//! tests
+//! The one test binary: commands run in process on a throw-away home with a clock that stands still; a few tests spawn
+//! the real program where a process, a terminal or a kernel is the point.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::needless_pass_by_value, reason = "`json!(..)` as an argument reads best without a borrow")]
+
+mod support;
+
+mod bad_input;
+mod canary;
+mod documents;
+mod environment;
+mod harmless;
+mod house;
+mod machine;
+mod properties;
+mod states;
+mod status_json;
+mod status_text;
+mod sync_in;
+mod writers;

@@ -1,0 +1,104 @@
+//! Documents that are generated from the code, and the README's promises.
+//!
+//! `UPDATE_DOCS=1 cargo test documents` writes them anew.
+
+use std::ffi::OsStr;
+use std::fmt::Write;
+
+use openclaw::core::finding::Code;
+use openclaw::core::provider::PROVIDERS;
+use openclaw::exit::ExitStatus;
+use openclaw::process::{ENV_VARS, Process};
+
+use crate::support::TestEnv;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+fn assert_current(relative: &str, current: &str) {
+    let path = std::path::Path::new(ROOT).join(relative);
+    if Process::os().variables().contains_key(OsStr::new("UPDATE_DOCS")) {
+        fs_err::write(&path, current).unwrap();
+    }
+    let written = fs_err::read_to_string(&path).unwrap_or_default();
+    assert!(written == current, "{relative} is stale: UPDATE_DOCS=1 cargo test documents");
+}
+
+fn interface() -> String {
+    let mut text = String::from(
+        "# Interface\n\nGenerated from the code by the test suite; edit the code, not this file.\n\n## Exit codes\n\n\
+         Any code that is not in this table is a failure too.\n\n| code | meaning |\n| --- | --- |\n",
+    );
+    for (status, meaning) in ExitStatus::ALL {
+        let _ = writeln!(text, "| {} | {meaning} |", status.code());
+    }
+    text.push_str("\n## Variables\n\nEmpty counts as unset.\n\n| variable | effect |\n| --- | --- |\n");
+    for variable in ENV_VARS {
+        let legacy = variable.legacy.map_or_else(String::new, |name| format!(", then `{name}`"));
+        let _ = writeln!(text, "| `{}`{legacy} | {} |", variable.name, variable.help);
+    }
+    text.push_str(
+        "\n## Credentials of the environment\n\nThe first variable that is not blank wins. Layers, highest first: process, \
+         `$CREDENTIALS_DIRECTORY`, `.env` of the working directory, `.env` of the state folder, `env` of the config, login \
+         shell. An empty variable of the process or of a `.env` file shadows the `.env` files below it, not the config.\n\n\
+         | provider | variables | counts when no config names the provider |\n| --- | --- | --- |\n",
+    );
+    for provider in PROVIDERS.iter().filter(|provider| !provider.env.is_empty()) {
+        let names: Vec<_> = provider.env.iter().map(|name| format!("`{name}`")).collect();
+        let always = if provider.always_probed { "yes" } else { "no" };
+        let _ = writeln!(text, "| {} | {} | {always} |", provider.id, names.join(", "));
+    }
+    text.push_str("\n## Findings\n\n| code | severity | title |\n| --- | --- | --- |\n");
+    for code in Code::ALL {
+        let _ = writeln!(text, "| `{}` | {} | {} |", code.name(), code.severity().word(), code.title());
+    }
+    for command in [&["--help"][..], &["models", "--help"], &["models", "status", "--help"]] {
+        let help = TestEnv::new().run(command).stdout;
+        let words = command[..command.len() - 1].join(" ");
+        let _ = write!(text, "\n## `openclaw {words}`\n\n```text\n{}\n```\n", help.trim_end());
+    }
+    text.replace("## `openclaw `", "## `openclaw`")
+}
+
+#[test]
+fn the_interface_reference_is_current() {
+    assert_current("docs/interface.md", &interface());
+}
+
+#[test]
+fn variables_are_sorted() {
+    assert!(ENV_VARS.is_sorted_by_key(|variable| variable.name));
+}
+
+#[test]
+fn compatibility_names_only_cases_that_a_test_of_ours_covers() {
+    let text = fs_err::read_to_string(format!("{ROOT}/docs/compatibility.md")).unwrap();
+    let suite: String = fs_err::read_dir(format!("{ROOT}/tests/suite"))
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| fs_err::read_to_string(entry.path()).ok())
+        .collect();
+    let rows: Vec<_> =
+        text.lines().filter(|line| line.starts_with("| ") && line.contains("`suite:")).collect();
+    assert!(rows.len() >= 8, "{}", rows.len());
+    for row in rows {
+        let name = row.split("`suite:").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
+        assert!(suite.contains(&format!("fn {name}(")), "no test {name}");
+    }
+}
+
+#[test]
+fn every_key_of_ops_json_is_documented() {
+    let readme = fs_err::read_to_string(format!("{ROOT}/docs/ops.md")).unwrap();
+    for key in ["check.warnAfter", "check.refreshable", "refresh.external"] {
+        assert!(readme.contains(&format!("`{key}`")), "{key}");
+    }
+}
+
+#[test]
+fn the_repository_names_no_machine() {
+    let readme = fs_err::read_to_string(format!("{ROOT}/README.md")).unwrap();
+    for command in ["cargo run --release --locked -- models status", "scripts/test"] {
+        assert!(readme.contains(command), "{command}");
+    }
+    assert!(!readme.contains(concat!("/wo", "rk/")));
+}

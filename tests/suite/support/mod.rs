@@ -1,0 +1,289 @@
+//! A throw-away host: home folder, environment, clock.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, Utc};
+use openclaw::cli;
+use openclaw::clock::Clock;
+use openclaw::process::{FakeProcess, Process};
+use serde_json::{Value, json};
+
+/// When every test happens unless it says otherwise.
+pub(crate) const NOW: &str = "2026-11-22T09:00:00Z";
+pub(crate) const MINUTE: i64 = 60_000;
+pub(crate) const HOUR: i64 = 60 * MINUTE;
+pub(crate) const DAY: i64 = 24 * HOUR;
+/// The store of the main agent, below the home folder.
+pub(crate) const STORE: &str = ".openclaw/agents/main/agent/auth-profiles.json";
+pub(crate) const CONFIG: &str = ".openclaw/openclaw.json";
+pub(crate) const CLAUDE: &str = ".claude/.credentials.json";
+
+pub(crate) struct TestEnv {
+    home: tempfile::TempDir,
+    vars: BTreeMap<OsString, OsString>,
+    clock: Clock,
+    width: Option<usize>,
+    keychain_program: Option<PathBuf>,
+    passwd_home: Option<PathBuf>,
+    cwd: PathBuf,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: u8,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Outcome {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Exit code and both streams, for a snapshot.
+    pub(crate) fn shown(&self) -> String {
+        format!("exit {}\n--- stdout\n{}--- stderr\n{}", self.code, self.stdout, self.stderr)
+    }
+}
+
+impl TestEnv {
+    pub(crate) fn new() -> Self {
+        Self::at(NOW)
+    }
+
+    pub(crate) fn at(now: &str) -> Self {
+        let now: DateTime<Utc> = now.parse().unwrap();
+        let home = tempfile::Builder::new().prefix("home-").tempdir().unwrap();
+        let mut vars = BTreeMap::new();
+        vars.insert("HOME".into(), home.path().into());
+        vars.insert("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into());
+        vars.insert("SHELL".into(), "/bin/sh".into());
+        let cwd = home.path().to_owned();
+        Self {
+            home,
+            vars,
+            clock: Clock::fixed(now),
+            width: None,
+            keychain_program: None,
+            passwd_home: None,
+            cwd,
+        }
+    }
+
+    /// An env whose default model has a key, so that nothing is missing by itself.
+    pub(crate) fn with_default_key() -> Self {
+        let env = Self::new().var("OPENAI_API_KEY", "sk-openai-0123456789abcdef");
+        env.file(CONFIG, "{agents: {defaults: {model: {primary: 'openai/gpt-5.2'}}}}");
+        env
+    }
+
+    pub(crate) fn var(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.vars.insert(name.into(), value.into());
+        self
+    }
+
+    pub(crate) fn without_var(mut self, name: &str) -> Self {
+        self.vars.remove(&OsString::from(name));
+        self
+    }
+
+    pub(crate) fn width(mut self, width: usize) -> Self {
+        self.width = Some(width);
+        self
+    }
+
+    pub(crate) fn keychain(mut self, program: &str) -> Self {
+        self.keychain_program = Some(self.path(program));
+        self
+    }
+
+    pub(crate) fn passwd_home(mut self) -> Self {
+        self.passwd_home = Some(self.home.path().to_owned());
+        self
+    }
+
+    pub(crate) fn cwd(mut self, relative: &str) -> Self {
+        self.cwd = self.path(relative);
+        self
+    }
+
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
+        self.home.path().join(relative)
+    }
+
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock.now().timestamp_millis()
+    }
+
+    pub(crate) fn file(&self, relative: &str, content: impl AsRef<[u8]>) -> &Self {
+        let path = self.path(relative);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(&path, content).unwrap();
+        self
+    }
+
+    pub(crate) fn script(&self, relative: &str, body: &str) -> &Self {
+        self.file(relative, format!("#!/bin/sh\n{body}\n"));
+        self.mode(relative, 0o755)
+    }
+
+    pub(crate) fn mode(&self, relative: &str, mode: u32) -> &Self {
+        fs_err::set_permissions(self.path(relative), std::fs::Permissions::from_mode(mode)).unwrap();
+        self
+    }
+
+    pub(crate) fn profiles(&self, profiles: Value) -> &Self {
+        self.file(STORE, json!({"version": 1, "profiles": profiles}).to_string())
+    }
+
+    pub(crate) fn claude(&self, expires_in: i64) -> &Self {
+        let login = json!({"accessToken": "cli-at", "refreshToken": "cli-rt", "expiresAt": self.now_ms() + expires_in});
+        self.file(CLAUDE, json!({"claudeAiOauth": login}).to_string())
+    }
+
+    pub(crate) fn text(&self, relative: &str) -> String {
+        fs_err::read_to_string(self.path(relative)).unwrap()
+    }
+
+    pub(crate) fn read_json(&self, relative: &str) -> Value {
+        serde_json::from_str(&self.text(relative)).unwrap()
+    }
+
+    pub(crate) fn exists(&self, relative: &str) -> bool {
+        fs_err::symlink_metadata(self.path(relative)).is_ok()
+    }
+
+    /// Runs a command line in process.
+    pub(crate) fn run(&self, args: &[&str]) -> Outcome {
+        let (stdout, stderr) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+        let process = Process::Fake(Box::new(FakeProcess {
+            args: std::iter::once("openclaw").chain(args.iter().copied()).map(OsString::from).collect(),
+            variables: self.vars.clone(),
+            cwd: self.cwd.clone(),
+            passwd_home: self.passwd_home.clone(),
+            terminal_width: self.width,
+            keychain_program: self.keychain_program.clone(),
+            stdout: Arc::clone(&stdout),
+            stderr: Arc::clone(&stderr),
+        }));
+        let code = cli::run(&process, &self.clock).code();
+        let text = |bytes: &Mutex<Vec<u8>>| {
+            let home = self.home.path().display().to_string();
+            String::from_utf8(bytes.lock().unwrap().clone()).unwrap().replace(&home, "[HOME]")
+        };
+        Outcome { code, stdout: text(&stdout), stderr: text(&stderr) }
+    }
+
+    pub(crate) fn status(&self, args: &[&str]) -> Outcome {
+        let args: Vec<_> = ["models", "status"].into_iter().chain(args.iter().copied()).collect();
+        self.run(&args)
+    }
+
+    /// `models status --json --check`: exit code and document.
+    pub(crate) fn check(&self) -> (u8, Value) {
+        let outcome = self.status(&["--json", "--check"]);
+        (outcome.code, outcome.json())
+    }
+
+    /// The real program on this home, with the machine's clock.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        self.wrapped(&[], args)
+    }
+
+    /// The real program behind another one, such as `strace`.
+    pub(crate) fn wrapped(&self, before: &[&str], args: &[&str]) -> Command {
+        let words: Vec<_> = before
+            .iter()
+            .copied()
+            .chain([env!("CARGO_BIN_EXE_openclaw")])
+            .chain(args.iter().copied())
+            .collect();
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).env_clear().envs(&self.vars).current_dir(self.home.path());
+        command
+    }
+}
+
+/// Runs a spawned command to its end.
+pub(crate) fn outcome(command: &mut Command) -> Outcome {
+    let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+    Outcome {
+        code: u8::try_from(output.status.code().unwrap_or(255)).unwrap(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Now by the machine's clock, for tests that spawn the real program.
+pub(crate) fn real_now_ms() -> i64 {
+    Clock::System.now().timestamp_millis()
+}
+
+pub(crate) fn oauth(provider: &str, expires: Value) -> Value {
+    let mut profile =
+        json!({"type": "oauth", "provider": provider, "access": "at-AAAA", "refresh": "rt-BBBB"});
+    if expires != json!("absent") {
+        profile["expires"] = expires;
+    }
+    profile
+}
+
+pub(crate) fn token(provider: &str, expires: Value) -> Value {
+    let mut profile =
+        json!({"type": "token", "provider": provider, "token": "sk-ant-oat01-TTTTTTTTTTTTTTTTTTTT"});
+    if expires != json!("absent") {
+        profile["expires"] = expires;
+    }
+    profile
+}
+
+pub(crate) fn api_key(provider: &str, key: &str) -> Value {
+    json!({"type": "api_key", "provider": provider, "key": key})
+}
+
+pub(crate) fn profile<'d>(document: &'d Value, id: &str) -> &'d Value {
+    let profiles = document["auth"]["oauth"]["profiles"].as_array().unwrap();
+    profiles.iter().find(|profile| profile["profileId"] == id).unwrap_or(&Value::Null)
+}
+
+pub(crate) fn finding_codes(document: &Value) -> Vec<&str> {
+    document["findings"].as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap()).collect()
+}
+
+/// Everything below a folder: path and content, links not followed.
+pub(crate) fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs_err::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            found.extend(tree(&path));
+        }
+        let content = if kind.is_file() { fs_err::read(&path).unwrap_or_default() } else { Vec::new() };
+        found.insert(path, content);
+    }
+    found
+}
+
+/// Tells a test that cannot run here; `scripts/test` fails on it in CI.
+pub(crate) fn skipped(why: &str) {
+    use std::io::Write;
+    // The test harness swallows what a passing test prints; this must be seen.
+    let mut out = fs_err::OpenOptions::new().write(true).open("/dev/stderr").unwrap();
+    writeln!(out, "SKIPPED {}: {why}", std::thread::current().name().unwrap_or("test")).unwrap();
+}
+
+pub(crate) fn has(program: &str) -> bool {
+    let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    path.split(':').any(|folder| Path::new(folder).join(program).exists())
+}
+
+pub(crate) fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
