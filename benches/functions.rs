@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::hint::black_box;
+use std::sync::Arc;
 
 use chrono::DateTime;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -39,7 +40,7 @@ fn snapshot(store: &AuthStore) -> Snapshot {
                 id: id.clone(),
                 credential: credential.clone(),
                 email: None,
-                store: FilePath::default(),
+                store: Arc::new(FilePath::default()),
                 inherited: false,
                 login: LoginFacts::default(),
             })

@@ -1,7 +1,7 @@
 //! The process around the program: arguments, environment, folders, terminal, output. Tests put a fake one here.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -104,14 +104,18 @@ impl Process {
         }
     }
 
-    /// One of our own variables. Empty and blank count as unset, text that is not UTF-8 too.
+    /// One of our own variables as text. Empty and blank count as unset, text that is not UTF-8 too.
     pub fn var(&self, variable: &EnvVar) -> Option<String> {
+        self.path_var(variable)?.into_string().ok().map(|text| text.trim().to_owned())
+    }
+
+    /// One of our own variables that holds a path, which need not be UTF-8. Empty and blank count as unset.
+    pub fn path_var(&self, variable: &EnvVar) -> Option<OsString> {
         let names = std::iter::once(variable.name).chain(variable.legacy);
         names
-            .filter_map(|name| self.variables().get(&OsString::from(name))?.to_str())
-            .map(str::trim)
-            .find(|value| !value.is_empty())
-            .map(str::to_owned)
+            .filter_map(|name| self.variables().get(OsStr::new(name)))
+            .find(|value| value.to_str().is_none_or(|text| !text.trim().is_empty()))
+            .cloned()
     }
 
     /// One of our own switches: `1`, `true`, `yes` or `on` in any case.
@@ -131,7 +135,7 @@ impl Process {
 
     /// The home folder: `$HOME`, else the one of the user database.
     pub fn home(&self) -> Option<PathBuf> {
-        self.var(&HOME).map(PathBuf::from).or_else(|| match self {
+        self.path_var(&HOME).map(PathBuf::from).or_else(|| match self {
             Self::Os { .. } => {
                 let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok()??;
                 Some(user.dir)

@@ -3,6 +3,8 @@
 //! The plan is a pure function of the store, the logins and the time, so that it can be applied in memory, and made
 //! again on what is in the file once the lock is held.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -15,8 +17,9 @@ use crate::core::provider;
 use crate::core::span;
 use crate::core::store::AuthStore;
 use crate::sys::files;
+use crate::sys::lock::{self, LockError};
 use crate::workspace::logins::Login;
-use crate::workspace::store::{LEGACY_FILE, StoreState, Updated};
+use crate::workspace::store::{CredentialStore, LEGACY_FILE, StoreState, UpdateError, Updated};
 use crate::workspace::{Legacy, Workspace};
 
 /// A stored login that lives longer than this hides what the vendor's file holds (reference rule).
@@ -48,7 +51,8 @@ pub fn plan(profiles: &[(&str, &Credential)], logins: &[Login], now: EpochMs) ->
             }
         }
     }
-    if let Some(codex) = stored(CODEX_CLI_PROFILE)
+    let replaces_codex = changes.iter().any(|change| matches!(change, Change::Adopt(CODEX_CLI_PROFILE, _)));
+    if let Some(codex) = stored(CODEX_CLI_PROFILE).filter(|_| !replaces_codex)
         && duplicate_of(profiles, &codex.material).is_some()
     {
         changes.push(Change::RemoveDuplicate(CODEX_CLI_PROFILE));
@@ -110,32 +114,57 @@ fn is_fresh(stored: &Credential, now: EpochMs) -> bool {
 }
 
 /// What a sync did.
-pub struct Synced {
-    /// The agent's view as it is now, or would be when nothing may be written.
-    pub store: AuthStore,
+pub struct Synced<'w> {
+    /// The agent's own store as it is now, or would be when nothing may be written.
+    pub own: Cow<'w, AuthStore>,
+    /// The main agent's store as it will be once that agent is synced, when this one inherits from it.
+    pub main: Option<Cow<'w, AuthStore>>,
     /// What there is to tell.
     pub findings: Vec<Finding>,
 }
 
-/// Applies the plan in memory and, with `save`, to the file. A write that fails costs a finding, not the report.
-pub fn run(workspace: &Workspace, clock: &Clock, save: bool, patience: Duration) -> Synced {
+/// Applies the plan in memory and, with `save`, to the agent's own file. What is inherited is left to the main agent.
+/// A write that fails costs a finding, not the report.
+pub fn run<'w>(workspace: &'w Workspace, clock: &Clock, save: bool, patience: Duration) -> Synced<'w> {
     let now = clock.now().timestamp_millis();
-    let mut store = workspace.own_store();
-    let imported = import(&mut store, &workspace.legacy);
-    let changes = apply(&mut store, workspace, now, Scope::Own);
-    let mut findings = Vec::new();
-    let is_writable = !matches!(workspace.own, StoreState::Unreadable(_));
-    if (imported || !changes.is_empty()) && is_writable {
-        let told = told(workspace, imported, &changes);
-        if save {
-            findings = self::save(workspace, clock, patience, &told, &mut store);
+    let path = workspace.paths.shown(workspace.store.path()).short;
+    let mut synced = Synced {
+        own: workspace.own_store(),
+        main: workspace.main_store().map(Cow::Borrowed),
+        findings: Vec::new(),
+    };
+    let imports = !workspace.legacy.entries.is_empty() && !synced.own.has_profiles_member();
+    let changes = planned(&synced.own, workspace, now);
+    let (own, inherited): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.is_own);
+    if !inherited.is_empty()
+        && let Some(main) = &mut synced.main
+    {
+        let main = main.to_mut();
+        for change in &inherited {
+            change.apply(main);
+        }
+        let message =
+            format!("{}; the main agent's next status saves it", told(workspace, false, &inherited));
+        let path = workspace.agent.inherits_from.as_ref().map(|dir| CredentialStore::in_dir(dir));
+        let path = path.map_or_else(String::new, |store| workspace.paths.shown(store.path()).short);
+        synced.findings.push(Finding::new(Code::SyncPerformed, path, message));
+    }
+    if imports || !own.is_empty() {
+        let told = told(workspace, imports, &own);
+        edit(synced.own.to_mut(), workspace, now);
+        if matches!(workspace.own, StoreState::Unreadable(_)) {
+            // The report shows the logins; the file, which may still be mended, is left alone.
+        } else if save {
+            synced.findings.extend(self::save(workspace, clock, patience, &told, synced.own.to_mut()));
         } else {
-            let path = workspace.paths.shown(workspace.store.path()).short;
-            findings.push(Finding::new(Code::SyncPerformed, path, format!("{told}; not saved, as asked")));
+            synced.findings.push(Finding::new(
+                Code::SyncPerformed,
+                path,
+                format!("{told}; not saved, as asked"),
+            ));
         }
     }
-    apply(&mut store, workspace, now, Scope::View);
-    Synced { store, findings }
+    synced
 }
 
 /// Plans again on what is in the file once its lock is held, and writes that.
@@ -148,13 +177,13 @@ fn save(
 ) -> Vec<Finding> {
     let now = clock.now().timestamp_millis();
     let path = workspace.paths.shown(workspace.store.path()).short;
-    let mut imported = false;
     let updated = workspace.store.update(clock, patience, |store| {
-        imported = import(store, &workspace.legacy);
-        let changed = !apply(store, workspace, now, Scope::Own).is_empty();
+        let changed = edit(store, workspace, now);
         *saved = store.clone();
-        imported || changed
+        changed
     });
+    let not_saved =
+        |error: &UpdateError| Finding::new(Code::SyncNotSaved, path.clone(), format!("{told}; {error}"));
     let mut findings = Vec::new();
     match updated {
         Ok(Updated::Unchanged) => {}
@@ -164,75 +193,92 @@ fn save(
                 format!("{told}; written in place: the file is a mount point and cannot be renamed over");
             findings.push(Finding::new(Code::SyncPerformed, path, message));
         }
-        Err(error) => {
-            let finding = Finding::new(Code::SyncNotSaved, path, format!("{told}; {error}"));
-            return vec![finding.remedy("`openclaw models status` tries again")];
+        Err(error @ UpdateError::Lock(LockError::Busy(_))) => {
+            let lock = lock::lock_path(workspace.store.path());
+            let shown = workspace.paths.shown(&lock).short;
+            return vec![not_saved(&error).remedy(format!(
+                "the next run tries again; if no gateway or other openclaw is running, remove {shown}"
+            ))];
         }
+        Err(error @ UpdateError::Torn(..)) => {
+            let finding = Finding::new(Code::SourceUnreadable, path.clone(), error.to_string());
+            return vec![finding.remedy("make room on the disk and copy the old content back")];
+        }
+        Err(error) => return vec![not_saved(&error).remedy("the next run tries again")],
     }
-    if imported && workspace.legacy.auth_json_is_spent {
-        let auth_json = workspace.agent.dir.join(LEGACY_FILE);
-        if let Err(error) = files::remove(&auth_json) {
-            let shown = workspace.paths.shown(&auth_json).short;
-            let message = format!("was imported and could not be removed: {}", files::reason(&error));
-            findings.push(Finding::new(Code::SyncNotSaved, shown, message));
-        }
+    let auth_json = workspace.agent.dir.join(LEGACY_FILE);
+    if workspace.legacy.auth_json_is_spent
+        && imported_all(saved, &workspace.legacy)
+        && let Err(error) = files::remove(&auth_json)
+    {
+        let shown = workspace.paths.shown(&auth_json).short;
+        let message = format!("was imported and could not be removed: {}", files::reason(&error));
+        findings.push(Finding::new(Code::SyncNotSaved, shown, message));
     }
     findings
 }
 
-/// Whose profiles a plan may touch.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Scope {
-    /// Those of the agent's own file, and new ones.
-    Own,
-    /// Inherited ones too: what the main agent will hold once it is synced.
-    View,
+/// A change and whose file it belongs into.
+struct Planned {
+    change: Change,
+    is_own: bool,
 }
 
-fn import(store: &mut AuthStore, legacy: &Legacy) -> bool {
-    if store.has_profiles_member() {
-        return false;
-    }
-    for (id, entry) in &legacy.entries {
-        store.import(id, entry.clone());
-    }
-    !legacy.entries.is_empty()
-}
-
-fn apply(store: &mut AuthStore, workspace: &Workspace, now: EpochMs, scope: Scope) -> Vec<Change> {
-    let inherited = workspace.main_store().map(|main| main.profiles.as_slice()).unwrap_or_default();
-    let own = store.profiles.iter();
-    let view: Vec<(&str, &Credential)> = inherited
-        .iter()
-        .filter(|(id, _)| store.profile(id).is_none())
-        .chain(own)
-        .map(|(id, credential)| (id.as_str(), credential))
-        .collect();
-    let changes: Vec<Change> = plan(&view, &workspace.logins, now)
-        .into_iter()
-        .filter(|change| match change {
-            Change::Adopt(id, _) => {
-                scope == Scope::View || store.has_entry(id) || !inherited.iter().any(|(known, _)| known == id)
-            }
-            Change::RemoveDuplicate(id) => store.has_entry(id),
-        })
-        .collect();
-    for change in &changes {
-        match change {
+impl Planned {
+    fn apply(&self, store: &mut AuthStore) {
+        match &self.change {
             Change::Adopt(id, credential) => store.upsert(id, credential.clone()),
             Change::RemoveDuplicate(id) => store.remove(id),
         }
     }
-    changes
 }
 
-fn told(workspace: &Workspace, imported: bool, changes: &[Change]) -> String {
+/// The plan for an agent's view: its own entries and those that it inherits.
+fn planned(store: &AuthStore, workspace: &Workspace, now: EpochMs) -> Vec<Planned> {
+    let own: HashSet<&str> = store.profiles.iter().map(|(id, _)| id.as_str()).collect();
+    let inherited = workspace.main_store().map(|main| main.profiles.as_slice()).unwrap_or_default();
+    let view: Vec<(&str, &Credential)> = inherited
+        .iter()
+        .filter(|(id, _)| !own.contains(id.as_str()))
+        .chain(&store.profiles)
+        .map(|(id, credential)| (id.as_str(), credential))
+        .collect();
+    plan(&view, &workspace.logins, now)
+        .into_iter()
+        .map(|change| {
+            let (Change::Adopt(id, _) | Change::RemoveDuplicate(id)) = &change;
+            let is_own = store.has_entry(id) || !inherited.iter().any(|(known, _)| known == id);
+            Planned { change, is_own }
+        })
+        .collect()
+}
+
+/// Imports and syncs the agent's own entries; tells whether anything changed.
+fn edit(store: &mut AuthStore, workspace: &Workspace, now: EpochMs) -> bool {
+    let imports = !workspace.legacy.entries.is_empty() && !store.has_profiles_member();
+    if imports {
+        store.import(&workspace.legacy.entries);
+    }
+    let changes = planned(store, workspace, now);
+    let own: Vec<_> = changes.iter().filter(|change| change.is_own).collect();
+    for change in &own {
+        change.apply(store);
+    }
+    imports || !own.is_empty()
+}
+
+/// Whether nothing of `auth.json` is left to import: only then may it go.
+fn imported_all(store: &AuthStore, legacy: &Legacy) -> bool {
+    legacy.entries.iter().all(|(id, _)| store.has_entry(id))
+}
+
+fn told(workspace: &Workspace, imported: bool, changes: &[Planned]) -> String {
     let mut told = Vec::new();
     if imported {
         told.push(format!("imported {} profiles of an earlier release", workspace.legacy.entries.len()));
     }
-    for change in changes {
-        told.push(match change {
+    for planned in changes {
+        told.push(match &planned.change {
             Change::Adopt(id, _) => format!("took the login of {} into {id}", program_of(id)),
             Change::RemoveDuplicate(id) => format!("removed {id}: another profile has the same tokens"),
         });

@@ -43,12 +43,11 @@ pub enum Command {
 
 /// `models`, alone the same as `models status`.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub struct ModelsArgs {
     #[command(flatten)]
     pub(crate) status: StatusArgs,
 
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, conflicts_with = "plain")]
     pub(crate) status_json: bool,
 
     #[arg(long, hide = true, conflicts_with_all = ["status_json", "json"])]
@@ -97,8 +96,9 @@ pub struct StatusArgs {
     pub refreshable: Option<RefreshableArg>,
 
     /// Report as unreadable what cannot be read within this span
-    #[arg(long, value_name = "SPAN", value_parser = positive_span, default_value = "10s")]
-    pub timeout: u64,
+    /// [default: 10s]
+    #[arg(long, value_name = "SPAN", value_parser = positive_span)]
+    pub timeout: Option<u64>,
 
     /// Redraw every SPAN until interrupted
     #[arg(
@@ -110,6 +110,23 @@ pub struct StatusArgs {
         conflicts_with_all = ["json", "plain", "check"]
     )]
     pub watch: Option<u64>,
+}
+
+impl StatusArgs {
+    /// Options given before and behind the word `status` count alike.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        Self {
+            json: self.json || other.json,
+            plain: self.plain || other.plain,
+            check: self.check || other.check,
+            no_sync: self.no_sync || other.no_sync,
+            warn_after: self.warn_after.or(other.warn_after),
+            refreshable: self.refreshable.or(other.refreshable),
+            timeout: self.timeout.or(other.timeout),
+            watch: self.watch.or(other.watch),
+        }
+    }
 }
 
 /// The words of `--refreshable`.

@@ -37,17 +37,19 @@ pub fn run(process: &Process, clock: &Clock) -> ExitStatus {
 
 fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatus, CommandError> {
     match &cli.command {
-        Command::Models(models) => match &models.command {
-            Some(ModelsCommand::Status(args)) => models_status::run(cli, args, printer, clock),
-            None => {
-                let args = StatusArgs {
-                    json: models.status.json || models.status_json,
-                    plain: models.status.plain || models.status_plain,
-                    ..models.status.clone()
-                };
-                models_status::run(cli, &args, printer, clock)
+        Command::Models(models) => {
+            let before = StatusArgs {
+                json: models.status.json || models.status_json,
+                plain: models.status.plain || models.status_plain,
+                ..models.status.clone()
+            };
+            match &models.command {
+                Some(ModelsCommand::Status(args)) => {
+                    models_status::run(cli, &args.or(&before), printer, clock)
+                }
+                None => models_status::run(cli, &before, printer, clock),
             }
-        },
+        }
     }
 }
 

@@ -10,12 +10,14 @@ use crate::core::assess::assess;
 use crate::core::report::{Policy, Refreshable, Report};
 use crate::exit::{CommandError, ExitStatus};
 use crate::format::ops::{ExternalRefresh, Ops};
-use crate::render::{json, plain, text};
+use crate::render::{json, plain, printable_lines, text};
 use crate::sync;
 use crate::workspace::{Request, Workspace};
 
 /// How long a busy store may keep a report waiting; what is not saved then is saved by the next run.
 const LOCK_PATIENCE: Duration = Duration::from_secs(3);
+/// How long everything may take when nothing says otherwise.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// Clears the screen and puts the cursor on its first line.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 
@@ -26,13 +28,19 @@ pub(super) fn run(
     printer: &Printer<'_>,
     clock: &Clock,
 ) -> Result<ExitStatus, CommandError> {
+    if args.json && args.plain {
+        return Err(CommandError::usage("--json and --plain cannot be used together"));
+    }
     if let Some(every) = args.watch {
         if !printer.process().stdout_is_terminal() {
             return Err(CommandError::usage("--watch needs a terminal"));
         }
         loop {
-            let report = report(cli, args, printer, clock)?;
-            let page = text::render(&report, printer.look(cli.no_color));
+            // A config that somebody is editing must not end the watch.
+            let page = match report(cli, args, printer, clock) {
+                Ok(report) => text::render(&report, printer.look(cli.no_color)),
+                Err(error) => printable_lines(&format!("{error}\n")),
+            };
             let status = printer.answer(&format!("{CLEAR}{page}"));
             if status != ExitStatus::Success {
                 return Ok(status);
@@ -60,14 +68,14 @@ fn report(
     printer: &Printer<'_>,
     clock: &Clock,
 ) -> Result<Report, CommandError> {
-    let deadline = Deadline::after(Duration::from_millis(args.timeout));
+    let deadline = Deadline::after(args.timeout.map_or(TIME_LIMIT, Duration::from_millis));
     let request = Request { installation: installation(cli), agent: cli.agent.clone() };
-    let mut workspace = Workspace::load(printer.process(), clock, &request, deadline)?;
+    let workspace = Workspace::load(printer.process(), clock, &request, deadline)?;
     let patience = LOCK_PATIENCE.min(deadline.remaining());
     let synced = sync::run(&workspace, clock, !args.no_sync, patience);
-    workspace.findings.extend(synced.findings);
-    let policy = policy(args, &workspace.ops);
-    Ok(assess(&workspace.snapshot(&synced.store), clock.now(), &policy))
+    let mut snapshot = workspace.snapshot(&synced.own, synced.main.as_deref());
+    snapshot.findings.extend(synced.findings);
+    Ok(assess(&snapshot, clock.now(), &policy(args, &workspace.ops)))
 }
 
 /// The flag counts, then `ops.json`, then the documented contract.

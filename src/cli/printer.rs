@@ -2,7 +2,7 @@
 
 use crate::exit::{CommandError, ExitStatus};
 use crate::process::{self, Process};
-use crate::render::printable;
+use crate::render::printable_lines;
 use crate::render::text::Look;
 
 /// Answers go to stdout, everything else to stderr.
@@ -40,8 +40,7 @@ impl<'p> Printer<'p> {
 
     /// Writes a note for the person. Line breaks are ours, other control characters are shown, not sent.
     pub fn message(&self, text: &str) {
-        let lines: Vec<_> = text.lines().map(printable).collect();
-        self.process.write_stderr(&format!("{}\n", lines.join("\n")));
+        self.process.write_stderr(&printable_lines(text));
     }
 
     /// Writes an error with its hints and gives its status.

@@ -1,6 +1,7 @@
 //! Snapshot in, report out. The only place that compares an expiry with the time.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -134,7 +135,7 @@ fn judge_profile(
         human_needed_by,
         verdict,
         unusable: unusable.cloned(),
-        store: record.store.clone(),
+        store: Arc::clone(&record.store),
         inherited: record.inherited,
         remedies: if status.verdict() == Verdict::Ok && verdict == Verdict::Ok {
             Vec::new()
@@ -148,6 +149,7 @@ fn judge_profile(
 fn renews(record: &ProfileRecord, policy: &Policy) -> bool {
     let of_a_vendor = [CLAUDE_CLI_PROFILE, CODEX_CLI_PROFILE, QWEN_CLI_PROFILE].contains(&record.id.as_str());
     record.credential.material.refresh_token().is_some()
+        && !record.login.lost
         && provider::find(&record.credential.provider).is_some_and(|provider| provider.renews)
         && (policy.renews_vendor_logins || !of_a_vendor)
 }
@@ -355,6 +357,9 @@ fn looked_at(snapshot: &Snapshot, id: &str) -> Vec<String> {
         places.push(format!("{} {}", source.role, source.path.short));
     }
     let known = provider::find(id);
+    if id == provider::GOOGLE_VERTEX {
+        places.push("GOOGLE_CLOUD_PROJECT and GOOGLE_CLOUD_LOCATION, which must both be set".to_owned());
+    }
     if let Some(known) = known.filter(|provider| !provider.env.is_empty()) {
         places.push(format!("{} in the environment and .env files", known.env.join(", ")));
     }

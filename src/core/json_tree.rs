@@ -11,6 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::core::secret::Secret;
+
 /// An object as a list of members. Of duplicate keys the last one counts, and all survive a rewrite.
 ///
 /// There is deliberately no `Debug`: members may be secrets.
@@ -81,6 +83,24 @@ impl JsonObject {
     /// The member that counts under this key.
     pub fn get(&self, key: &str) -> Option<&JsonNode> {
         self.0.iter().rev().find(|(name, _)| name == key).map(|(_, node)| node)
+    }
+
+    /// The member as plain JSON; `None` when it is absent or cannot be represented.
+    pub fn value(&self, key: &str) -> Option<Value> {
+        self.get(key)?.to_value()
+    }
+
+    /// The member as a text; `None` when it is absent or something else.
+    pub fn text(&self, key: &str) -> Option<String> {
+        match self.value(key)? {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The member as a secret; `None` when it is absent, empty or no text.
+    pub fn secret(&self, key: &str) -> Option<Secret> {
+        self.text(key).filter(|text| !text.is_empty()).map(Secret::new)
     }
 
     /// Replaces the member that counts, or appends one.

@@ -38,10 +38,14 @@ pub fn findings(snapshot: &Snapshot, now: EpochMs) -> Vec<Finding> {
                     source.path.short.clone(),
                     format!("{}: {}{place}", source.role, problem.message),
                 )
-                .remedy(format!(
-                    "mend or restore {}; it was left as it is and nothing writes to it until then",
-                    source.path.short
-                )),
+                .remedy(if problem.message.contains("permission denied") {
+                    format!(
+                        "run as the user who may read {}, or `ls -l` it and mend its mode",
+                        source.path.short
+                    )
+                } else {
+                    format!("mend or restore {}; it was left as it is", source.path.short)
+                }),
             );
         }
     }

@@ -25,10 +25,7 @@ const fn keyed(id: &'static str, env: &'static [&'static str], always_probed: bo
 
 /// Every provider of the catalogue, sorted by id.
 pub const PROVIDERS: &[Provider] = &[
-    Provider {
-        login_command: Some("aws configure"),
-        ..keyed("amazon-bedrock", &["AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "AWS_PROFILE"], false)
-    },
+    keyed("amazon-bedrock", &["AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "AWS_PROFILE"], false),
     Provider {
         login_command: Some("claude auth login"),
         renews: true,
@@ -47,10 +44,7 @@ pub const PROVIDERS: &[Provider] = &[
     // Renewing these two needs a client of the user's own: the public one is not ours to use.
     keyed("google-antigravity", &[], false),
     keyed("google-gemini-cli", &[], false),
-    Provider {
-        login_command: Some("gcloud auth application-default login"),
-        ..keyed(GOOGLE_VERTEX, &[], true)
-    },
+    keyed(GOOGLE_VERTEX, &[], true),
     keyed("groq", &["GROQ_API_KEY"], true),
     keyed("kimi-code", &["KIMICODE_API_KEY"], false),
     keyed("kimi-coding", &["KIMI_API_KEY", "KIMICODE_API_KEY"], false),

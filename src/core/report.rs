@@ -1,5 +1,7 @@
 //! The one value that every view shows: status, doctor, metrics, alerts and the gateway.
 
+use std::sync::Arc;
+
 use crate::core::credential::{EpochMs, Expiry};
 use crate::core::finding::Finding;
 use crate::core::snapshot::{FilePath, LoginFacts, ModelSettings, ShellEnv, Source};
@@ -232,7 +234,7 @@ pub struct ProfileReport {
     /// Until when it must rest, and why.
     pub unusable: Option<Unusable>,
     /// The store that holds it.
-    pub store: FilePath,
+    pub store: Arc<FilePath>,
     /// Whether it is inherited from the main agent.
     pub inherited: bool,
     /// What to type or do, when something is wrong.

@@ -1,5 +1,7 @@
 //! Everything a judgement needs, as plain values with their origins.
 
+use std::sync::Arc;
+
 use crate::core::credential::{Credential, EpochMs};
 use crate::core::finding::Finding;
 use crate::core::secret::Secret;
@@ -51,6 +53,15 @@ pub struct Snapshot {
     pub findings: Vec<Finding>,
 }
 
+impl Snapshot {
+    /// An auth store that could not be read: what seems to be missing may be in it.
+    pub fn unreadable_store(&self) -> Option<&Source> {
+        self.sources.iter().find(|source| {
+            source.role.starts_with("auth store") && matches!(source.state, SourceState::Unreadable(_))
+        })
+    }
+}
+
 /// The model part of the config, for the agent in question.
 #[derive(Clone, Debug, Default)]
 pub struct ModelSettings {
@@ -82,7 +93,7 @@ pub struct ProfileRecord {
     /// The config's e-mail address for it, else the store's.
     pub email: Option<String>,
     /// The store that holds it.
-    pub store: FilePath,
+    pub store: Arc<FilePath>,
     /// Whether it is inherited from the main agent.
     pub inherited: bool,
     /// What the vendor's own file tells about the login.
@@ -94,6 +105,8 @@ pub struct ProfileRecord {
 pub struct LoginFacts {
     /// When the login itself ends and only a person can renew it.
     pub deadline: Option<EpochMs>,
+    /// Whether the vendor's file is there with blank tokens: the login that this one mirrors was lost.
+    pub lost: bool,
     /// The subscription, for example `max`.
     pub subscription: Option<String>,
     /// The rate limit tier.

@@ -1,8 +1,8 @@
 //! The auth store of one agent: profiles, order, last good profile, usage statistics.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::core::credential::{Credential, EpochMs, Expiry, Material};
 use crate::core::json_tree::{JsonNode, JsonObject};
@@ -88,6 +88,13 @@ impl AuthStore {
         self.profile(id).is_some() || self.rejected.iter().any(|(rejected, _)| rejected == id)
     }
 
+    /// Every id that the document says something about: profiles, understood or not, and usage statistics.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        let rejected = self.rejected.iter().map(|(id, _)| id.as_str());
+        let usage = self.usage.iter().map(|(id, _)| id.as_str());
+        self.profiles.iter().map(|(id, _)| id.as_str()).chain(rejected).chain(usage)
+    }
+
     /// Whether the document has a `profiles` object (or an array, which counts as an empty one).
     pub fn has_profiles_member(&self) -> bool {
         self.document.get("profiles").is_some_and(|node| node.is_object() || node.is_array())
@@ -113,12 +120,16 @@ impl AuthStore {
         }
     }
 
-    /// Adds an entry exactly as an older file spelled it; does nothing when the id is taken.
-    pub fn import(&mut self, id: &str, entry: JsonObject) {
-        if self.has_entry(id) {
-            return;
+    /// Adds entries exactly as an older file spelled them; the first of an id counts, and none replaces what is there.
+    pub fn import(&mut self, entries: &[(String, JsonObject)]) {
+        let mut taken: HashSet<String> = self.profiles.iter().map(|(id, _)| id.clone()).collect();
+        taken.extend(self.rejected.iter().map(|(id, _)| id.clone()));
+        let profiles = self.profiles_mut();
+        for (id, entry) in entries {
+            if taken.insert(id.clone()) {
+                profiles.push(id, JsonNode::Object(entry.clone()));
+            }
         }
-        self.profiles_mut().set(id, JsonNode::Object(entry));
         *self = Self::from_document(std::mem::take(&mut self.document));
     }
 
@@ -138,9 +149,9 @@ impl AuthStore {
 
     fn read_profiles(&mut self) {
         let Some(entries) = self.document.get("profiles").and_then(JsonNode::to_object) else { return };
-        let mut last = HashMap::new();
+        let (mut last, mut told) = (HashMap::new(), HashSet::new());
         for (position, (id, _)) in entries.members().enumerate() {
-            if last.insert(id, position).is_some() && !self.duplicates.iter().any(|known| known == id) {
+            if last.insert(id, position).is_some() && told.insert(id) {
                 self.duplicates.push(id.to_owned());
             }
         }
@@ -159,7 +170,7 @@ impl AuthStore {
         let Some(entries) = self.document.get("usageStats").and_then(JsonNode::to_object) else { return };
         let mut places = HashMap::new();
         for (id, node) in entries.members() {
-            let Some(Value::Object(stats)) = node.to_value() else { continue };
+            let Some(stats) = node.to_object() else { continue };
             let place = *places.entry(id).or_insert(self.usage.len());
             if place == self.usage.len() {
                 self.usage.push((id.to_owned(), UsageStats::default()));
@@ -169,39 +180,39 @@ impl AuthStore {
     }
 }
 
+/// Looks only at the members of a credential: whatever else stands in the entry cannot make it unreadable.
 fn credential_of(node: &JsonNode) -> Result<Credential, Rejection> {
-    let Some(Value::Object(entry)) = node.to_value() else { return Err(Rejection::NotAnObject) };
-    let secret = |member: &str| entry.get(member).and_then(Value::as_str).map(Secret::new);
-    let expires = expiry_of(entry.get("expires"));
-    let material = match text(&entry, "type").as_deref() {
-        Some("api_key") => Material::ApiKey { key: secret("key") },
+    let Some(entry) = node.to_object() else { return Err(Rejection::NotAnObject) };
+    let expires = expiry_of(&entry, "expires");
+    let material = match entry.text("type").as_deref() {
+        Some("api_key") => Material::ApiKey { key: entry.secret("key") },
         Some("oauth") => Material::OAuth {
-            access: secret("access"),
-            refresh: secret("refresh"),
+            access: entry.secret("access"),
+            refresh: entry.secret("refresh"),
             expires,
-            account_id: text(&entry, "accountId"),
+            account_id: entry.text("accountId"),
         },
-        Some("token") => Material::Token { token: secret("token"), expires },
+        Some("token") => Material::Token { token: entry.secret("token"), expires },
         _ => return Err(Rejection::UnknownType),
     };
-    match text(&entry, "provider") {
+    match entry.text("provider") {
         Some(provider) if !provider.trim().is_empty() => {
-            Ok(Credential { provider, email: text(&entry, "email"), material })
+            Ok(Credential { provider, email: entry.text("email"), material })
         }
         _ => Err(Rejection::NoProvider),
     }
 }
 
-/// Reads an `expires` member.
-pub fn expiry_of(member: Option<&Value>) -> Expiry {
-    match member {
-        None => Expiry::Absent,
+/// Reads a member that holds an instant.
+pub fn expiry_of(object: &JsonObject, member: &str) -> Expiry {
+    let Some(node) = object.get(member) else { return Expiry::Absent };
+    match node.to_value() {
         Some(Value::Null) => Expiry::Null,
-        Some(Value::Number(number)) => match epoch_ms(number) {
+        Some(Value::Number(number)) => match epoch_ms(&number) {
             instant if instant > 0 => Expiry::At(instant),
             _ => Expiry::NotPositive,
         },
-        Some(_) => Expiry::Unreadable,
+        Some(_) | None => Expiry::Unreadable,
     }
 }
 
@@ -214,25 +225,21 @@ fn epoch_ms(number: &serde_json::Number) -> EpochMs {
     number.as_i64().unwrap_or_else(|| number.as_f64().unwrap_or_default() as EpochMs)
 }
 
-fn usage_of(stats: &Map<String, Value>) -> UsageStats {
-    let instant = |member: &str| expiry_of(stats.get(member)).at();
+fn usage_of(stats: &JsonObject) -> UsageStats {
+    let instant = |member: &str| expiry_of(stats, member).at();
     UsageStats {
         last_used: instant("lastUsed"),
-        error_count: stats.get("errorCount").and_then(Value::as_u64).unwrap_or_default(),
+        error_count: stats.value("errorCount").and_then(|count| count.as_u64()).unwrap_or_default(),
         cooldown_until: instant("cooldownUntil"),
         disabled_until: instant("disabledUntil"),
-        disabled_reason: text(stats, "disabledReason"),
+        disabled_reason: stats.text("disabledReason"),
     }
-}
-
-fn text(entry: &Map<String, Value>, member: &str) -> Option<String> {
-    entry.get(member).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// The one door through which secrets leave towards the store writer.
 fn members_of(credential: &Credential) -> Vec<(&'static str, Value)> {
     let plain = |secret: &Option<Secret>| secret.as_ref().map(|secret| json!(secret.expose()));
-    let instant = |expires: &Expiry| expires.at().map(|at| json!(at));
+    let instant = |expires: &Expiry| expires.is_number().then(|| json!(expires.at().unwrap_or_default()));
     let mut members = vec![
         ("type", Some(json!(credential.material.type_name()))),
         ("provider", Some(json!(credential.provider))),
@@ -255,26 +262,44 @@ fn members_of(credential: &Credential) -> Vec<(&'static str, Value)> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
-    use super::expiry_of;
+    use super::{AuthStore, expiry_of};
     use crate::core::credential::Expiry;
+    use crate::core::json_tree::JsonObject;
 
     #[test]
     fn only_a_positive_number_is_an_instant() {
-        let year_292277026596 = json!(9_223_372_017_117_600_000_000_000_f64);
         for (member, expected) in [
-            (None, Expiry::Absent),
-            (Some(json!(null)), Expiry::Null),
-            (Some(json!(0)), Expiry::NotPositive),
-            (Some(json!(-5)), Expiry::NotPositive),
-            (Some(json!(0.4)), Expiry::NotPositive),
-            (Some(json!("2030-01-01")), Expiry::Unreadable),
-            (Some(json!([1])), Expiry::Unreadable),
-            (Some(json!(1_795_338_356_548.009_3)), Expiry::At(1_795_338_356_548)),
-            (Some(year_292277026596), Expiry::At(i64::MAX)),
+            ("", Expiry::Absent),
+            (r#""expires": null"#, Expiry::Null),
+            (r#""expires": 0"#, Expiry::NotPositive),
+            (r#""expires": -5"#, Expiry::NotPositive),
+            (r#""expires": 0.4"#, Expiry::NotPositive),
+            (r#""expires": "2030-01-01""#, Expiry::Unreadable),
+            (r#""expires": [1]"#, Expiry::Unreadable),
+            (r#""expires": 1e999"#, Expiry::Unreadable),
+            (r#""expires": 1795338356548.0093"#, Expiry::At(1_795_338_356_548)),
+            (r#""expires": 9223372017117600000000000"#, Expiry::At(i64::MAX)),
         ] {
-            assert_eq!(expiry_of(member.as_ref()), expected, "{member:?}");
+            let object: JsonObject = serde_json::from_str(&format!("{{{member}}}")).unwrap();
+            assert_eq!(expiry_of(&object, "expires"), expected, "{member}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_member_cannot_make_a_profile_vanish() {
+        let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+        for foreign in [r#""\ud83d""#, "1e999", deep.as_str()] {
+            let text = format!(
+                r#"{{"profiles": {{"a:x": {{"type": "token", "provider": "a", "token": "t", "expires": 5, "x": {foreign}}}}},
+                    "usageStats": {{"a:x": {{"disabledUntil": 9, "x": {foreign}}}}}}}"#
+            );
+            let store = AuthStore::from_document(serde_json::from_str(&text).unwrap());
+            assert_eq!(
+                store.profile("a:x").map(|found| found.material.expiry()),
+                Some(Expiry::At(5)),
+                "{foreign}"
+            );
+            assert_eq!(store.usage[0].1.disabled_until, Some(9), "{foreign}");
         }
     }
 }

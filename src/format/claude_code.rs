@@ -1,49 +1,45 @@
 //! The login of Claude Code: `.credentials.json`, or the macOS keychain item with the same content.
 
-use serde_json::{Map, Value};
-
-use crate::core::credential::{Expiry, Material};
+use crate::core::credential::Material;
+use crate::core::json_tree::JsonObject;
 use crate::core::login::VendorLogin;
 use crate::core::snapshot::LoginFacts;
 use crate::core::store::expiry_of;
-use crate::format::{ParseFailure, json_map, secret_member};
+use crate::format::{ParseFailure, json_object};
 
 /// Reads the login. Without a refresh token it is a plain token that nobody can renew.
 pub fn parse(bytes: &[u8]) -> Result<VendorLogin, ParseFailure> {
-    let file = json_map(bytes)?;
-    let login = match file.get("claudeAiOauth") {
-        None | Some(Value::Null) => return Ok(VendorLogin::None),
-        Some(Value::Object(login)) => login,
-        Some(_) => return Ok(VendorLogin::Incomplete("`claudeAiOauth` is no object")),
+    let file = json_object(bytes)?;
+    let Some(member) = file.get("claudeAiOauth").filter(|member| !member.is_null()) else {
+        return Ok(VendorLogin::None);
     };
-    let Some(access) = secret_member(login, "accessToken").filter(|token| !token.is_blank()) else {
+    let Some(login) = member.to_object() else {
+        return Ok(VendorLogin::Incomplete("`claudeAiOauth` is no object"));
+    };
+    let Some(access) = login.secret("accessToken").filter(|token| !token.is_blank()) else {
         return Ok(VendorLogin::Incomplete("the access token is blank: the login was lost"));
     };
-    let expires = expiry_of(login.get("expiresAt"));
+    let expires = expiry_of(&login, "expiresAt");
     if expires.at().is_none() {
         return Ok(VendorLogin::Incomplete("`expiresAt` is not a number of milliseconds"));
     }
-    let material = match secret_member(login, "refreshToken") {
+    let material = match login.secret("refreshToken") {
         Some(refresh) => {
             Material::OAuth { access: Some(access), refresh: Some(refresh), expires, account_id: None }
         }
         None => Material::Token { token: Some(access), expires },
     };
-    Ok(VendorLogin::Present { material, facts: facts(login) })
+    Ok(VendorLogin::Present { material, facts: facts(&login) })
 }
 
-fn facts(login: &Map<String, Value>) -> LoginFacts {
-    let text = |member: &str| login.get(member).and_then(Value::as_str).map(str::to_owned);
-    let deadline: Expiry = expiry_of(login.get("refreshTokenExpiresAt"));
+fn facts(login: &JsonObject) -> LoginFacts {
+    let scopes = login.value("scopes").and_then(|scopes| scopes.as_array().cloned()).unwrap_or_default();
     LoginFacts {
-        deadline: deadline.at(),
-        subscription: text("subscriptionType"),
-        rate_limit_tier: text("rateLimitTier"),
-        scopes: login
-            .get("scopes")
-            .and_then(Value::as_array)
-            .map(|scopes| scopes.iter().filter_map(Value::as_str).map(str::to_owned).collect())
-            .unwrap_or_default(),
+        deadline: expiry_of(login, "refreshTokenExpiresAt").at(),
+        lost: false,
+        subscription: login.text("subscriptionType"),
+        rate_limit_tier: login.text("rateLimitTier"),
+        scopes: scopes.iter().filter_map(|scope| scope.as_str()).map(str::to_owned).collect(),
     }
 }
 

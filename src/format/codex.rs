@@ -10,7 +10,7 @@ use crate::core::login::VendorLogin;
 use crate::core::secret::Secret;
 use crate::core::snapshot::LoginFacts;
 use crate::core::span;
-use crate::format::{ParseFailure, json_map, secret_member};
+use crate::format::{ParseFailure, json_object};
 
 /// From when an opaque token's life is counted: the file says nothing about its end.
 #[derive(Clone, Copy, Debug)]
@@ -26,23 +26,23 @@ const ASSUMED_LIFE_MS: i64 = span::HOUR;
 
 /// Reads the login. A file that holds only an API key is no login.
 pub fn parse(bytes: &[u8], issued_at: IssuedAt) -> Result<VendorLogin, ParseFailure> {
-    let file = json_map(bytes)?;
-    let tokens = match file.get("tokens") {
-        None | Some(Value::Null) => return Ok(VendorLogin::None),
-        Some(Value::Object(tokens)) => tokens,
-        Some(_) => return Ok(VendorLogin::Incomplete("`tokens` is no object")),
+    let file = json_object(bytes)?;
+    let Some(member) = file.get("tokens").filter(|member| !member.is_null()) else {
+        return Ok(VendorLogin::None);
     };
-    let (Some(access), Some(refresh)) =
-        (secret_member(tokens, "access_token"), secret_member(tokens, "refresh_token"))
+    let Some(tokens) = member.to_object() else {
+        return Ok(VendorLogin::Incomplete("`tokens` is no object"));
+    };
+    let (Some(access), Some(refresh)) = (tokens.secret("access_token"), tokens.secret("refresh_token"))
     else {
         return Ok(VendorLogin::Incomplete("the access token or the refresh token is missing"));
     };
     let issued = match issued_at {
         IssuedAt::FileWritten(written) => written,
-        IssuedAt::LastRefreshOr(now) => last_refresh(file.get("last_refresh")).unwrap_or(now),
+        IssuedAt::LastRefreshOr(now) => last_refresh(file.value("last_refresh").as_ref()).unwrap_or(now),
     };
     let expires = jwt_expiry(&access).unwrap_or_else(|| issued.saturating_add(ASSUMED_LIFE_MS));
-    let account_id = tokens.get("account_id").and_then(Value::as_str).map(str::to_owned);
+    let account_id = tokens.text("account_id");
     let material = Material::OAuth {
         access: Some(access),
         refresh: Some(refresh),

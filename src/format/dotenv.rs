@@ -3,6 +3,8 @@
 //! No `$NAME` is expanded, values may stand in single, double or back quotes over several lines, `export ` is
 //! allowed, `#` starts a comment outside of quotes, and the last assignment of a name wins.
 
+use std::collections::HashMap;
+
 /// One assignment.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Assignment {
@@ -27,12 +29,20 @@ pub struct Dotenv {
 pub fn parse(text: &str) -> Dotenv {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n").replace('\r', "\n");
     let mut dotenv = Dotenv::default();
+    let mut places: HashMap<String, usize> = HashMap::new();
     let (mut rest, mut line) = (text.as_str(), 1);
     while !rest.is_empty() {
         let (name, value, length) = statement(rest);
         let first_line = rest.lines().next().unwrap_or("").trim();
         match name {
-            Some(name) if !value.contains('\0') => dotenv.assign(name, value, line),
+            Some(name) if !value.contains('\0') => {
+                let place = *places.entry(name.to_owned()).or_insert(dotenv.assignments.len());
+                let assignment = Assignment { name: name.to_owned(), value, line };
+                match dotenv.assignments.get_mut(place) {
+                    Some(known) => *known = assignment,
+                    None => dotenv.assignments.push(assignment),
+                }
+            }
             None if first_line.is_empty() || first_line.starts_with('#') => {}
             _ => dotenv.malformed.push(line),
         }
@@ -40,15 +50,6 @@ pub fn parse(text: &str) -> Dotenv {
         rest = &rest[length..];
     }
     dotenv
-}
-
-impl Dotenv {
-    fn assign(&mut self, name: &str, value: String, line: usize) {
-        match self.assignments.iter_mut().find(|known| known.name == name) {
-            Some(known) => (known.value, known.line) = (value, line),
-            None => self.assignments.push(Assignment { name: name.to_owned(), value, line }),
-        }
-    }
 }
 
 /// The statement at the start of `text`: name, value, and how many bytes it takes with its newline.

@@ -1,5 +1,7 @@
 //! Stores of earlier releases: `auth.json` of an agent and `credentials/oauth.json` of the state folder.
 
+use std::collections::HashMap;
+
 use serde_json::json;
 
 use crate::core::json_tree::{JsonNode, JsonObject};
@@ -32,7 +34,13 @@ pub fn parse_oauth_json(bytes: &[u8]) -> Result<LegacyEntries, ParseFailure> {
 
 fn entries(file: &JsonObject, wanted: impl Fn(&JsonObject) -> bool, kind: Option<&str>) -> LegacyEntries {
     let mut found = LegacyEntries { entries: Vec::new(), complete: true };
-    for (provider, node) in file.members() {
+    let last: HashMap<_, _> =
+        file.members().enumerate().map(|(position, (provider, _))| (provider, position)).collect();
+    for (position, (provider, node)) in file.members().enumerate() {
+        if last.get(provider) != Some(&position) {
+            found.complete = false;
+            continue;
+        }
         match node.to_object().filter(&wanted) {
             Some(old) => found.entries.push((format!("{provider}:default"), entry(provider, &old, kind))),
             None => found.complete = false,
@@ -78,5 +86,10 @@ mod tests {
         assert!(!found.complete);
         assert_eq!(found.entries.len(), 1);
         assert!(!parse_auth_json(br#"{"profiles":{}}"#).unwrap().complete);
+        let twice =
+            parse_auth_json(br#"{"a":{"type":"api_key","key":"1"},"a":{"type":"api_key","key":"2"}}"#)
+                .unwrap();
+        assert!(!twice.complete);
+        assert_eq!(twice.entries[0].1.text("key").as_deref(), Some("2"), "the last one counts");
     }
 }

@@ -12,11 +12,7 @@ pub mod ops;
 pub mod qwen;
 pub mod section;
 
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
-
 use crate::core::json_tree::JsonObject;
-use crate::core::secret::Secret;
 
 /// Why a text could not be parsed. The message never quotes the text: it may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,8 +52,8 @@ pub fn utf8(bytes: &[u8]) -> Result<&str, ParseFailure> {
     })
 }
 
-/// Strict JSON, as `JSON.parse` reads it: no comments, no byte order mark.
-fn strict_json<T: DeserializeOwned>(bytes: &[u8], expected: &str) -> Result<T, ParseFailure> {
+/// A strict JSON object, as `JSON.parse` reads it: no comments, no byte order mark.
+fn json_object(bytes: &[u8]) -> Result<JsonObject, ParseFailure> {
     let text = utf8(bytes)?;
     if text.starts_with('\u{feff}') {
         return Err(ParseFailure::at("starts with a byte order mark, which JSON does not allow", (1, 1)));
@@ -68,23 +64,10 @@ fn strict_json<T: DeserializeOwned>(bytes: &[u8], expected: &str) -> Result<T, P
     serde_json::from_str(text).map_err(|error| {
         let position = (error.line().max(1), error.column().max(1));
         if error.is_data() {
-            return ParseFailure::at(format!("is not {expected}"), position);
+            return ParseFailure::at("is not a JSON object", position);
         }
         let message = error.to_string();
         let message = message.split(" at line ").next().unwrap_or("is not JSON");
         ParseFailure::at(message, position)
     })
-}
-
-fn json_object(bytes: &[u8]) -> Result<JsonObject, ParseFailure> {
-    strict_json(bytes, "a JSON object")
-}
-
-fn json_map(bytes: &[u8]) -> Result<Map<String, Value>, ParseFailure> {
-    strict_json(bytes, "a JSON object")
-}
-
-/// A member that is a text and not empty, as a secret.
-fn secret_member(object: &Map<String, Value>, member: &str) -> Option<Secret> {
-    object.get(member).and_then(Value::as_str).filter(|text| !text.is_empty()).map(Secret::new)
 }

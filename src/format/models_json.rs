@@ -1,17 +1,16 @@
 //! `models.json`: the model registry that the Node program generates. We only read keys from it.
 
-use serde_json::Value;
-
+use crate::core::json_tree::JsonNode;
 use crate::core::secret::Secret;
-use crate::format::{ParseFailure, json_map, secret_member};
+use crate::format::{ParseFailure, json_object};
 
 /// Provider ids and keys. A key may be the name of a variable; resolving it is the caller's business.
 pub fn parse(bytes: &[u8]) -> Result<Vec<(String, Secret)>, ParseFailure> {
-    let file = json_map(bytes)?;
-    let Some(Value::Object(providers)) = file.get("providers") else { return Ok(Vec::new()) };
+    let file = json_object(bytes)?;
+    let Some(providers) = file.get("providers").and_then(JsonNode::to_object) else { return Ok(Vec::new()) };
     Ok(providers
-        .iter()
-        .filter_map(|(id, provider)| Some((id.clone(), secret_member(provider.as_object()?, "apiKey")?)))
+        .members()
+        .filter_map(|(id, provider)| Some((id.to_owned(), provider.to_object()?.secret("apiKey")?)))
         .collect())
 }
 

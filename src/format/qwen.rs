@@ -4,17 +4,15 @@ use crate::core::credential::Material;
 use crate::core::login::VendorLogin;
 use crate::core::snapshot::LoginFacts;
 use crate::core::store::expiry_of;
-use crate::format::{ParseFailure, json_map, secret_member};
+use crate::format::{ParseFailure, json_object};
 
 /// Reads the login; both tokens and the expiry are needed.
 pub fn parse(bytes: &[u8]) -> Result<VendorLogin, ParseFailure> {
-    let file = json_map(bytes)?;
-    let (Some(access), Some(refresh)) =
-        (secret_member(&file, "access_token"), secret_member(&file, "refresh_token"))
-    else {
+    let file = json_object(bytes)?;
+    let (Some(access), Some(refresh)) = (file.secret("access_token"), file.secret("refresh_token")) else {
         return Ok(VendorLogin::Incomplete("the access token or the refresh token is missing"));
     };
-    let expires = expiry_of(file.get("expiry_date"));
+    let expires = expiry_of(&file, "expiry_date");
     if !expires.is_number() {
         return Ok(VendorLogin::Incomplete("`expiry_date` is not a number of milliseconds"));
     }

@@ -22,10 +22,15 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
-/// The same, cut to the length that a table can bear.
+/// The same for a message of several lines, which ends with a line break.
+pub fn printable_lines(text: &str) -> String {
+    text.lines().map(|line| printable(line) + "\n").collect()
+}
+
+/// The same, cut to the length that a table can bear. Characters without width count too.
 pub fn name(text: &str) -> String {
     let shown = printable(text);
-    if shown.width() <= LONGEST_NAME {
+    if shown.width().max(shown.chars().count()) <= LONGEST_NAME {
         return shown;
     }
     let head: String = shown.chars().take(LONGEST_NAME - 1).collect();
@@ -35,6 +40,7 @@ pub fn name(text: &str) -> String {
 /// Characters that move the cursor, change colours or turn the reading direction.
 fn is_harmful(c: char) -> bool {
     c.is_control()
+        || matches!(c, '\u{61c}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 

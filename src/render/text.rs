@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use unicode_width::UnicodeWidthStr;
 
 use crate::core::credential::EpochMs;
+use crate::core::finding::{Code, Severity};
 use crate::core::report::{ProfileReport, Reason, Report, Status, Verdict};
 use crate::core::snapshot::SourceState;
 use crate::core::span;
@@ -55,8 +56,18 @@ fn headline(page: &mut Page, report: &Report) {
             parts.push(format!("{number} {words}"));
         }
     }
+    if report.findings.iter().any(|finding| finding.code == Code::ClockImplausible) {
+        parts.insert(0, "the clock is wrong".to_owned());
+    }
     if parts.is_empty() {
-        parts.push("every credential in use is usable".to_owned());
+        parts.push("no credential has ended or is missing".to_owned());
+    }
+    match report.profiles.iter().filter(|profile| profile.unusable.is_some()).count() {
+        0 => {}
+        resting if resting == report.profiles.len() => {
+            parts.push(format!("but all {resting} profiles are resting"));
+        }
+        resting => parts.push(format!("{resting} resting")),
     }
     let word = match report.verdict {
         Verdict::Ok => "OK",
@@ -100,7 +111,7 @@ fn profiles(page: &mut Page, report: &Report) {
 
 fn summary(profile: &ProfileReport, now: EpochMs) -> String {
     let mut parts = vec![match (profile.kind, &profile.email) {
-        ("oauth", Some(email)) => format!("OAuth ({email})"),
+        ("oauth", Some(email)) => format!("OAuth ({})", name(email)),
         ("oauth", None) => "OAuth".to_owned(),
         _ => profile.masked.trim_start_matches("token:").to_owned(),
     }];
@@ -129,6 +140,9 @@ fn details(profile: &ProfileReport, now: EpochMs) -> Vec<String> {
     let clocks = match (profile.refreshable, profile.human_needed_by) {
         (true, Some(instant)) => Some(format!("renews itself; the login ends {}", until(instant, now))),
         (true, None) => Some("renews itself".to_owned()),
+        (false, _) if profile.login.lost => {
+            Some("the vendor's file holds blank tokens: a person must log in".to_owned())
+        }
         (false, _) if profile.login.deadline.is_some_and(|deadline| deadline <= now) => {
             Some("the login itself has ended: a person must log in".to_owned())
         }
@@ -185,9 +199,9 @@ fn findings(page: &mut Page, report: &Report) {
     for finding in &report.findings {
         let severity = finding.code.severity();
         let verdict = match severity {
-            crate::core::finding::Severity::Error => Verdict::Failing,
-            crate::core::finding::Severity::Warning => Verdict::Expiring,
-            crate::core::finding::Severity::Advice => Verdict::Ok,
+            Severity::Error => Verdict::Failing,
+            Severity::Warning => Verdict::Expiring,
+            Severity::Advice => Verdict::Ok,
         };
         let text = format!("{}: {}", name(&finding.subject), printable(&finding.message));
         page.row(MARGIN, Some((severity.word(), verdict)), &text);

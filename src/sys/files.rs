@@ -36,6 +36,8 @@ pub fn read(path: &Path) -> Result<Content, ReadFailure> {
         .open(path);
     let file = match opened {
         Ok(file) => file,
+        // Below something that is no folder there cannot be a file either.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(ReadFailure::Absent),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(match fs_err::symlink_metadata(path) {
                 Ok(_) => ReadFailure::Failed("is a symbolic link to a file that does not exist".to_owned()),
@@ -100,6 +102,21 @@ pub enum Replaced {
     InPlace,
 }
 
+/// Why a file was not replaced.
+#[derive(Debug)]
+pub enum ReplaceError {
+    /// It is as it was.
+    Unchanged(io::Error),
+    /// A write in place failed half way, and the old content could not be put back: it is in this file.
+    Torn(io::Error, PathBuf),
+}
+
+impl From<io::Error> for ReplaceError {
+    fn from(error: io::Error) -> Self {
+        Self::Unchanged(error)
+    }
+}
+
 /// The name of temporary files that belong to this one; what is left of a killed writer has it too.
 fn temporary_prefix(target: &Path) -> String {
     format!(".{}.openclaw-", target.file_name().unwrap_or_default().to_string_lossy())
@@ -109,39 +126,71 @@ fn temporary_prefix(target: &Path) -> String {
 ///
 /// `target` has no links in it (see [`target`]). Owner and group stay what they were when root writes; a new file
 /// gets those of its folder.
-pub fn replace(target: &Path, bytes: &[u8]) -> io::Result<Replaced> {
+pub fn replace(target: &Path, bytes: &[u8]) -> Result<Replaced, ReplaceError> {
     let directory = target.parent().unwrap_or(Path::new("/"));
-    let mut temporary = tempfile::Builder::new()
-        .prefix(&temporary_prefix(target))
+    let temporary = private_file(target, &temporary_prefix(target), bytes)?;
+    match temporary.persist(target) {
+        Ok(_) => {
+            sync_directory(directory)?;
+            Ok(Replaced::Atomically)
+        }
+        Err(refused) if refused.error.kind() == io::ErrorKind::ResourceBusy => {
+            drop(refused.file);
+            replace_in_place(target, bytes)
+        }
+        Err(refused) => Err(refused.error.into()),
+    }
+}
+
+/// A durable file of our own beside the target: 0600, and owned like it.
+fn private_file(target: &Path, prefix: &str, bytes: &[u8]) -> io::Result<tempfile::NamedTempFile> {
+    let directory = target.parent().unwrap_or(Path::new("/"));
+    let mut file = tempfile::Builder::new()
+        .prefix(prefix)
         .permissions(std::fs::Permissions::from_mode(0o600))
         .tempfile_in(directory)?;
     if geteuid().is_root() {
         let model = fs_err::metadata(target).or_else(|_| fs_err::metadata(directory))?;
-        std::os::unix::fs::fchown(temporary.as_file(), Some(model.uid()), Some(model.gid()))?;
+        std::os::unix::fs::fchown(file.as_file(), Some(model.uid()), Some(model.gid()))?;
     }
-    temporary.write_all(bytes)?;
-    temporary.as_file().sync_all()?;
-    match temporary.persist(target) {
-        Ok(_) => sync_directory(directory).map(|()| Replaced::Atomically),
-        Err(refused) if refused.error.kind() == io::ErrorKind::ResourceBusy => {
-            // The temporary file is the backup until the bytes are safe in place.
-            let backup = refused.file;
-            let mut file = fs_err::OpenOptions::new().write(true).open(target)?;
-            let written = file
-                .write_all(bytes)
-                .and_then(|()| file.set_len(bytes.len() as u64))
-                .and_then(|()| file.file().sync_all());
-            match written {
-                Ok(()) => Ok(Replaced::InPlace),
-                Err(error) => {
-                    let (_, kept) = backup.keep().map_err(|kept| kept.error)?;
-                    let kept = kept.display();
-                    Err(io::Error::new(error.kind(), format!("{error}; the new content is in {kept}")))
-                }
-            }
-        }
-        Err(refused) => Err(refused.error),
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    Ok(file)
+}
+
+/// Writes over a file that cannot be renamed over. The old content stands beside it until the new one is safe.
+fn replace_in_place(target: &Path, bytes: &[u8]) -> Result<Replaced, ReplaceError> {
+    let old = fs_err::read(target)?;
+    let backup = private_file(target, &backup_prefix(target), &old)?;
+    let write = |bytes: &[u8]| {
+        let mut file = fs_err::OpenOptions::new().write(true).open(target)?;
+        file.write_all(bytes)?;
+        file.set_len(bytes.len() as u64)?;
+        file.file().sync_all()
+    };
+    let Err(error) = write(bytes) else { return Ok(Replaced::InPlace) };
+    if write(&old).is_ok() {
+        return Err(ReplaceError::Unchanged(error));
     }
+    let path = backup.path().to_owned();
+    drop(backup.keep());
+    Err(ReplaceError::Torn(error, path))
+}
+
+/// The name of backups of writes in place. They are never cleaned up: one that is left is the only whole copy.
+fn backup_prefix(target: &Path) -> String {
+    format!("{}.before-", target.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// A backup that an interrupted write in place left beside a file.
+pub fn left_backup(path: &Path) -> Option<PathBuf> {
+    let target = target(path).ok()?;
+    let prefix = backup_prefix(&target);
+    let entries = fs_err::read_dir(target.parent()?).ok()?;
+    entries
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix)))
 }
 
 /// Removes temporary files that a killed writer of this file left behind. Only its lock holder may call this.

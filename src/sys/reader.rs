@@ -1,73 +1,144 @@
-//! Reading files under a deadline: a hung mount costs its own file, not the report.
+//! Touching files under a deadline: a hung mount costs its own file, not the report.
 
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use crate::clock::Deadline;
 use crate::sys::files::{self, Content, ReadFailure};
 
-/// Reads one file after the other on a thread of its own. When a read does not return in time, the thread is left
-/// behind, and the next read gets a new one.
+/// Works on files on a thread of its own. When a call does not return in time, the thread is left behind and the next
+/// call gets a new one.
 pub struct Reader {
     deadline: Deadline,
-    worker: std::cell::RefCell<Option<Worker>>,
+    state: RefCell<State>,
 }
 
+#[derive(Default)]
+struct State {
+    worker: Option<Worker>,
+    /// Asked for and not yet answered, in order.
+    awaited: VecDeque<PathBuf>,
+    /// Answered before anybody wanted it.
+    ready: HashMap<PathBuf, Result<Content, ReadFailure>>,
+}
+
+type Job = Box<dyn FnOnce() -> Box<dyn Any + Send> + Send>;
+
 struct Worker {
-    requests: Sender<PathBuf>,
-    answers: Receiver<Result<Content, ReadFailure>>,
+    jobs: Sender<Job>,
+    answers: Receiver<Box<dyn Any + Send>>,
 }
 
 impl Reader {
     /// A reader that gives up at the deadline.
     pub fn new(deadline: Deadline) -> Self {
-        Self { deadline, worker: std::cell::RefCell::new(None) }
+        Self { deadline, state: RefCell::default() }
     }
 
-    /// The deadline of everything that is read here.
+    /// The deadline of everything that is done here.
     pub fn deadline(&self) -> Deadline {
         self.deadline
     }
 
+    /// Starts to read files that will be wanted soon, so that nobody waits for each one by itself.
+    pub fn prefetch(&self, paths: impl IntoIterator<Item = PathBuf>) {
+        let mut state = self.state.borrow_mut();
+        for path in paths {
+            state.request(path);
+        }
+    }
+
     /// Reads a file, see [`files::read`].
     pub fn read(&self, path: &Path) -> Result<Content, ReadFailure> {
-        let timed_out = || Err(ReadFailure::Failed("could not be read in time".to_owned()));
-        if self.deadline.has_passed() {
-            return timed_out();
+        let mut state = self.state.borrow_mut();
+        if let Some(answer) = state.ready.remove(path) {
+            return answer;
         }
-        let mut slot = self.worker.borrow_mut();
-        let worker = match slot.take().map_or_else(Worker::start, Ok) {
-            Ok(worker) => worker,
-            Err(error) => return Err(ReadFailure::Failed(files::reason(&error))),
-        };
-        if worker.requests.send(path.to_owned()).is_err() {
-            return Err(ReadFailure::Failed("the reading thread ended".to_owned()));
+        if !state.awaited.iter().any(|awaited| awaited == path) {
+            state.request(path.to_owned());
         }
-        match worker.answers.recv_timeout(self.deadline.remaining()) {
-            Ok(answer) => {
-                *slot = Some(worker);
-                answer
+        while let Some(first) = state.awaited.pop_front() {
+            let answer = state.answer(self.patience()).and_then(|answer| answer.downcast().ok());
+            if answer.is_none() {
+                // What else was asked for starts again on a new thread.
+                for path in std::mem::take(&mut state.awaited) {
+                    state.request(path);
+                }
             }
-            Err(RecvTimeoutError::Timeout) => timed_out(),
-            Err(RecvTimeoutError::Disconnected) => {
-                Err(ReadFailure::Failed("the reading thread ended".to_owned()))
+            let answer = answer.map_or_else(|| Err(not_in_time()), |answer| *answer);
+            if first == path {
+                return answer;
             }
+            state.ready.insert(first, answer);
         }
+        Err(not_in_time())
+    }
+
+    /// Does something else that may hang, such as listing a folder; `None` when it does not end in time.
+    pub fn call<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let mut state = self.state.borrow_mut();
+        // Answers come in the order of the jobs: what was asked for before is collected first.
+        while let Some(first) = state.awaited.pop_front() {
+            let answer = state.answer(self.patience())?.downcast().ok()?;
+            state.ready.insert(first, *answer);
+        }
+        state.send(Box::new(move || Box::new(job())));
+        state.answer(self.patience())?.downcast().ok().map(|answer| *answer)
+    }
+
+    /// One hung file may take half of what is left, so that others still get their turn.
+    fn patience(&self) -> Duration {
+        self.deadline.remaining() / 2
+    }
+}
+
+fn not_in_time() -> ReadFailure {
+    ReadFailure::Failed("could not be read in time".to_owned())
+}
+
+impl State {
+    fn request(&mut self, path: PathBuf) {
+        let wanted = path.clone();
+        self.send(Box::new(move || Box::new(files::read(&wanted))));
+        self.awaited.push_back(path);
+    }
+
+    fn send(&mut self, job: Job) {
+        if self.worker.is_none() {
+            self.worker = Worker::start().ok();
+        }
+        if let Some(worker) = &self.worker {
+            // A thread that is gone shows when its answer is waited for.
+            drop(worker.jobs.send(job));
+        }
+    }
+
+    /// The next answer; on time-out the thread is left behind.
+    fn answer(&mut self, patience: Duration) -> Option<Box<dyn Any + Send>> {
+        let answer = self.worker.as_ref()?.answers.recv_timeout(patience).ok();
+        if answer.is_none() {
+            self.worker = None;
+        }
+        answer
     }
 }
 
 impl Worker {
     fn start() -> std::io::Result<Self> {
-        let (requests, inbox) = channel::<PathBuf>();
+        let (jobs, inbox) = channel::<Job>();
         let (outbox, answers) = channel();
         thread::Builder::new().name("reader".to_owned()).spawn(move || {
-            while let Ok(path) = inbox.recv() {
-                if outbox.send(files::read(&path)).is_err() {
+            while let Ok(job) = inbox.recv() {
+                if outbox.send(job()).is_err() {
                     break;
                 }
             }
         })?;
-        Ok(Self { requests, answers })
+        Ok(Self { jobs, answers })
     }
 }

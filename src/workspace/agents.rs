@@ -1,10 +1,11 @@
 //! Which agent is meant, and where its folder is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::exit::CommandError;
 use crate::format::config::Problem;
 use crate::format::config_sections::{Agent, Config};
+use crate::sys::reader::Reader;
 use crate::workspace::paths::Paths;
 
 /// The agent that exists without any config.
@@ -24,11 +25,16 @@ pub struct AgentContext {
 }
 
 /// `--agent`, else the folder of the environment, else the configured default agent.
-pub fn select(requested: Option<&str>, config: &Config, paths: &Paths) -> Result<AgentContext, CommandError> {
+pub fn select(
+    requested: Option<&str>,
+    config: &Config,
+    paths: &Paths,
+    reader: &Reader,
+) -> Result<AgentContext, CommandError> {
     let id = match requested {
         Some(requested) => {
             let id = normalize(requested);
-            let known = known(config, paths);
+            let known = known(config, paths, reader);
             if !known.contains(&id) {
                 return Err(CommandError::usage(format!("unknown agent \"{id}\""))
                     .hint(format!("known agents: {}", known.join(", "))));
@@ -101,25 +107,26 @@ fn dir_of(id: &str, config: &Config, paths: &Paths) -> PathBuf {
 }
 
 /// Agents of the config, `main`, and every folder that has a store.
-fn known(config: &Config, paths: &Paths) -> Vec<String> {
+fn known(config: &Config, paths: &Paths, reader: &Reader) -> Vec<String> {
     let mut ids = vec![MAIN.to_owned()];
     ids.extend(config.agents.iter().map(|agent| normalize(&agent.id)));
-    if let Ok(folders) = fs_err::read_dir(paths.state_dir.join("agents")) {
-        ids.extend(
-            folders
-                .flatten()
-                .filter(|folder| {
-                    let dir = folder.path().join("agent");
-                    dir.join(super::store::STORE_FILE).exists()
-                        || dir.join(super::store::LEGACY_FILE).exists()
-                })
-                .filter_map(|folder| folder.file_name().into_string().ok())
-                .filter(|name| normalize(name) == *name),
-        );
-    }
+    let folder = paths.state_dir.join("agents");
+    ids.extend(reader.call(move || with_store(&folder)).unwrap_or_default());
     ids.sort_unstable();
     ids.dedup();
     ids
+}
+
+fn with_store(folder: &Path) -> Vec<String> {
+    let entries = fs_err::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter(|entry| {
+            let dir = entry.path().join("agent");
+            dir.join(super::store::STORE_FILE).exists() || dir.join(super::store::LEGACY_FILE).exists()
+        })
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| normalize(name) == *name)
+        .collect()
 }
 
 #[cfg(test)]

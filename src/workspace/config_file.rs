@@ -8,7 +8,7 @@ use crate::format::config::{self, MAX_INCLUDE_DEPTH, Node, Origin, Problem};
 use crate::format::{ParseFailure, position};
 use crate::sys::files::ReadFailure;
 use crate::sys::reader::Reader;
-use crate::workspace::paths::Paths;
+use crate::workspace::paths::{Paths, lexically_normal};
 
 /// How to name a config in messages and where its files are.
 pub struct ConfigFile<'r> {
@@ -116,19 +116,6 @@ impl<'r> ConfigFile<'r> {
         let chain: Vec<_> = chain.iter().cloned().chain([path]).collect();
         self.resolve(node, &chain)
     }
-}
-
-/// `a/../b` is `b`: two spellings of one file must not hide a circle.
-fn lexically_normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::CurDir => {}
-            std::path::Component::ParentDir => drop(normal.pop()),
-            part => normal.push(part),
-        }
-    }
-    normal
 }
 
 fn offset_of(text: &str, (line, column): (usize, usize)) -> usize {

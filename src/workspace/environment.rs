@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
 use std::time::Duration;
 
 use crate::clock::Deadline;
@@ -182,20 +181,24 @@ impl Environment {
 
     /// The credential of every provider that the layers hold. `adc_exists` tells whether Google's default
     /// credentials file is there.
-    pub fn credentials(&self, adc_exists: &dyn Fn(Option<&Path>) -> bool) -> Vec<EnvCredential> {
+    pub fn credentials(&self, adc_exists: bool) -> Vec<EnvCredential> {
         PROVIDERS.iter().filter_map(|provider| self.credential(provider, adc_exists)).collect()
     }
 
-    fn credential(
-        &self,
-        provider: &provider::Provider,
-        adc_exists: &dyn Fn(Option<&Path>) -> bool,
-    ) -> Option<EnvCredential> {
+    /// Whether project and location of Google Vertex are set, so that its credentials file matters.
+    pub fn wants_adc(&self) -> bool {
+        self.vertex_project().is_some()
+    }
+
+    fn vertex_project(&self) -> Option<&Layer> {
+        let project = self.get("GOOGLE_CLOUD_PROJECT").or_else(|| self.get("GCLOUD_PROJECT"));
+        project.filter(|_| self.get("GOOGLE_CLOUD_LOCATION").is_some()).map(|(layer, _)| layer)
+    }
+
+    fn credential(&self, provider: &provider::Provider, adc_exists: bool) -> Option<EnvCredential> {
         if provider.id == provider::GOOGLE_VERTEX {
-            let project = self.get("GOOGLE_CLOUD_PROJECT").or_else(|| self.get("GCLOUD_PROJECT"));
-            let (layer, _) = project.filter(|_| self.get("GOOGLE_CLOUD_LOCATION").is_some())?;
-            let file = self.get("GOOGLE_APPLICATION_CREDENTIALS").map(|(_, path)| Path::new(path.expose()));
-            return adc_exists(file).then(|| EnvCredential {
+            let layer = self.vertex_project().filter(|_| adc_exists)?;
+            return Some(EnvCredential {
                 provider: provider.id,
                 secret: None,
                 source: "gcloud adc".to_owned(),

@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::core::finding::{Code, Finding};
 use crate::core::provider;
 use crate::core::secret::Secret;
-use crate::core::snapshot::{ProviderKey, Source, SourceState};
+use crate::core::snapshot::{ProviderKey, Source, SourceProblem, SourceState};
 use crate::exit::CommandError;
 use crate::format::config;
 use crate::format::config_sections::{self, Config};
@@ -14,11 +14,12 @@ use crate::format::legacy::{self, LegacyEntries};
 use crate::format::ops::{self, Ops};
 use crate::format::{ParseFailure, models_json, utf8};
 use crate::process::{self, Process};
+use crate::sys::files;
 use crate::sys::reader::Reader;
 use crate::workspace::config_file::ConfigFile;
 use crate::workspace::environment::Environment;
 use crate::workspace::paths::Paths;
-use crate::workspace::store::{CredentialStore, LEGACY_FILE, StoreState};
+use crate::workspace::store::{CredentialStore, LEGACY_FILE, MODELS_FILE, StoreState};
 use crate::workspace::{Legacy, agents, source};
 
 /// The state of one load.
@@ -45,16 +46,8 @@ impl Loader<'_> {
         let mut file = ConfigFile::new(self.reader, self.paths, &self.paths.config);
         let tree = file.load()?;
         let used = tree.as_ref().map(config::variables).unwrap_or_default();
-        self.add_credentials_directory(&mut environment);
-        let state_dotenv = self.paths.state_dotenv();
-        for path in self.paths.cwd_dotenv().filter(|path| *path != state_dotenv).iter().chain([&state_dotenv])
-        {
-            let text = self.source("dotenv file", None, path, |bytes| utf8(bytes).map(str::to_owned));
-            if let Some(text) = text {
-                let name = self.paths.shown(path).short;
-                self.findings.extend(environment.add_dotenv(name, &text, &used));
-            }
-        }
+        self.add_credentials_directory(&mut environment, &used);
+        self.add_dotenvs(&mut environment, &used);
         if self.paths.state_dir_is_legacy {
             let folder = self.paths.shown(&self.paths.state_dir).short;
             self.findings.push(Finding::new(
@@ -100,15 +93,45 @@ impl Loader<'_> {
         }
     }
 
-    fn add_credentials_directory(&mut self, environment: &mut Environment) {
-        let Some(folder) = self.process.var(&process::CREDENTIALS_DIRECTORY) else { return };
-        let folder = self.paths.expand(&folder);
-        let Ok(entries) = fs_err::read_dir(&folder) else { return };
-        let mut names: Vec<_> = entries
-            .flatten()
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .filter(|name| provider::is_credential_variable(name))
-            .collect();
+    /// The working directory is not trusted: a `.env` there that cannot be read is worth a word, not a verdict.
+    fn add_dotenvs(&mut self, environment: &mut Environment, used: &[String]) {
+        let state_dotenv = self.paths.state_dotenv();
+        let lossy = |bytes: &[u8]| Ok(String::from_utf8_lossy(bytes).into_owned());
+        let cwd_dotenv = self.paths.cwd_dotenv().filter(|path| *path != state_dotenv);
+        for path in cwd_dotenv.iter().chain([&state_dotenv]) {
+            let name = self.paths.shown(path).short;
+            let text = self.source("dotenv file", None, path, lossy);
+            if let Some(text) = text {
+                self.findings.extend(environment.add_dotenv(name, &text, used));
+            } else if *path != state_dotenv
+                && let Some(Source { state: SourceState::Unreadable(problem), .. }) = self.sources.last()
+            {
+                let message = format!("was passed over: {}", problem.message);
+                self.findings.push(Finding::new(Code::DotenvIgnored, name, message));
+                self.sources.pop();
+            }
+        }
+    }
+
+    fn add_credentials_directory(&mut self, environment: &mut Environment, used: &[String]) {
+        let Some(folder) = self.process.path_var(&process::CREDENTIALS_DIRECTORY) else { return };
+        let folder = self.paths.expand(folder);
+        let listed = folder.clone();
+        let names = self.reader.call(move || {
+            let entries = fs_err::read_dir(listed).map_err(|error| files::reason(&error))?;
+            Ok(entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect())
+        });
+        let mut names: Vec<String> =
+            match names.unwrap_or_else(|| Err("could not be listed in time".to_owned())) {
+                Ok(names) => names,
+                Err(message) => {
+                    let state = SourceState::Unreadable(SourceProblem { message, position: None });
+                    let path = self.paths.shown(&folder);
+                    self.sources.push(Source { role: "systemd credentials", provider: None, path, state });
+                    return;
+                }
+            };
+        names.retain(|name| provider::is_credential_variable(name) || used.contains(name));
         names.sort_unstable();
         let files = names
             .into_iter()
@@ -170,7 +193,7 @@ impl Loader<'_> {
             Some(ProviderKey { provider: id.clone(), secret: key.clone()?, source: source.clone() })
         });
         let mut keys: Vec<_> = configured.collect();
-        let path = agent_dir.join("models.json");
+        let path = agent_dir.join(MODELS_FILE);
         let generated = self.source("generated model registry", None, &path, models_json::parse);
         let source = format!("models.json: {}", self.paths.shown(&path).short);
         for (provider, key) in generated.unwrap_or_default() {
@@ -188,12 +211,16 @@ impl Loader<'_> {
     }
 
     /// Google's default credentials: the file that a variable names, else the one in the home folder.
-    pub(super) fn adc_exists(&self, environment: &Environment) -> bool {
-        let named = environment
-            .get("GOOGLE_APPLICATION_CREDENTIALS")
-            .map(|(_, path)| self.paths.expand(path.expose()));
-        let default = || self.paths.in_home(".config/gcloud/application_default_credentials.json");
-        named.or_else(default).is_some_and(|path| self.reader.read(&path).is_ok())
+    pub(super) fn adc_exists(&mut self, environment: &Environment) -> bool {
+        if !environment.wants_adc() {
+            return false;
+        }
+        let named = environment.get("GOOGLE_APPLICATION_CREDENTIALS");
+        let named = named.map(|(_, path)| self.paths.expand(path.expose()));
+        let path =
+            named.or_else(|| self.paths.in_home(".config/gcloud/application_default_credentials.json"));
+        let role = "Google default credentials";
+        path.is_some_and(|path| self.source(role, Some(provider::GOOGLE_VERTEX), &path, |_| Ok(())).is_some())
     }
 
     fn source<T>(

@@ -1,6 +1,6 @@
 //! The logins of vendor programs on this host. They are read, never written here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -19,6 +19,9 @@ use crate::sys::reader::Reader;
 use crate::workspace::paths::Paths;
 use crate::workspace::source;
 
+const CLAUDE_FILE: &str = ".claude/.credentials.json";
+const QWEN_FILE: &str = ".qwen/oauth_creds.json";
+
 /// What a vendor's program has stored.
 pub struct Login {
     /// The profile that mirrors it.
@@ -31,6 +34,19 @@ pub struct Login {
     pub login: VendorLogin,
     /// Where it was looked for.
     pub source: Source,
+}
+
+/// The files that [`read`] will want.
+pub fn files(process: &Process, paths: &Paths) -> Vec<PathBuf> {
+    let codex = codex_home(process, paths).map(|home| home.join("auth.json"));
+    [paths.in_home(CLAUDE_FILE), codex, paths.in_home(QWEN_FILE)].into_iter().flatten().collect()
+}
+
+fn codex_home(process: &Process, paths: &Paths) -> Option<PathBuf> {
+    match process.path_var(&process::CODEX_HOME) {
+        Some(home) => Some(paths.expand(home)),
+        None => paths.in_home(".codex"),
+    }
 }
 
 /// Reads the logins of Claude Code, Codex and Qwen.
@@ -59,7 +75,7 @@ struct Scan<'a> {
 
 impl Scan<'_> {
     fn claude(&self) -> Option<Login> {
-        let file = self.paths.in_home(".claude/.credentials.json")?;
+        let file = self.paths.in_home(CLAUDE_FILE)?;
         let from_keychain = self.keychain("Claude Code-credentials", None, claude_code::parse);
         let (login, path, state) =
             from_keychain.unwrap_or_else(|| self.file(&file, |content| claude_code::parse(&content.bytes)));
@@ -67,15 +83,15 @@ impl Scan<'_> {
     }
 
     fn codex(&self) -> Option<Login> {
-        let home = match self.process.var(&process::CODEX_HOME) {
-            Some(home) => self.paths.expand(&home),
-            None => self.paths.in_home(".codex")?,
-        };
-        let home = home.canonicalize().unwrap_or(home);
-        let account = format!("cli|{}", hex_prefix(&home.to_string_lossy()));
+        let home = codex_home(self.process, self.paths)?;
         let now = self.clock.now().timestamp_millis();
-        let from_keychain = self.keychain("Codex Auth", Some(&account), |bytes| {
-            codex::parse(bytes, IssuedAt::LastRefreshOr(now))
+        let from_keychain = self.process.keychain_program().and_then(|_| {
+            let wanted = home.clone();
+            let real = self.reader.call(move || wanted.canonicalize().ok()).flatten();
+            let account = format!("cli|{}", hex_prefix(&real.as_ref().unwrap_or(&home).to_string_lossy()));
+            self.keychain("Codex Auth", Some(&account), |bytes| {
+                codex::parse(bytes, IssuedAt::LastRefreshOr(now))
+            })
         });
         let (login, path, state) = from_keychain.unwrap_or_else(|| {
             self.file(&home.join("auth.json"), |content| {
@@ -86,7 +102,7 @@ impl Scan<'_> {
     }
 
     fn qwen(&self) -> Option<Login> {
-        let file = self.paths.in_home(".qwen/oauth_creds.json")?;
+        let file = self.paths.in_home(QWEN_FILE)?;
         let (login, path, state) = self.file(&file, |content| qwen::parse(&content.bytes));
         Some(login_of(QWEN_CLI_PROFILE, "qwen-portal", "Qwen Code", login, path, state))
     }

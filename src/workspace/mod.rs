@@ -11,6 +11,10 @@ pub mod paths;
 pub mod source;
 pub mod store;
 
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
 use crate::clock::{Clock, Deadline};
 use crate::core::credential::Credential;
 use crate::core::finding::{Code, Finding};
@@ -20,7 +24,7 @@ use crate::core::provider;
 use crate::core::snapshot::{
     FilePath, LoginFacts, ModelSettings, ProfileRecord, ProviderKey, ShellEnv, Snapshot, Source,
 };
-use crate::core::store::AuthStore;
+use crate::core::store::{AuthStore, Rejection, UsageStats};
 use crate::exit::CommandError;
 use crate::format::config_sections::Config;
 use crate::format::ops::Ops;
@@ -89,13 +93,21 @@ impl Workspace {
         request: &Request,
         deadline: Deadline,
     ) -> Result<Self, CommandError> {
-        let paths = Paths::resolve(process, &request.installation)?;
         let reader = Reader::new(deadline);
+        let paths = Paths::resolve(process, &reader, &request.installation)?;
+        let expected_dir =
+            paths.agent_dir_override.clone().unwrap_or_else(|| paths.default_agent_dir(agents::MAIN));
+        let expected = [expected_dir.join(store::STORE_FILE), expected_dir.join(store::MODELS_FILE)];
+        let settings = [paths.ops.clone(), paths.config.clone()];
+        let dotenvs = paths.cwd_dotenv().into_iter().chain([paths.state_dotenv()]);
+        reader.prefetch(
+            settings.into_iter().chain(dotenvs).chain(expected).chain(logins::files(process, &paths)),
+        );
         let mut loader =
             Loader { process, clock, reader: &reader, paths: &paths, sources: vec![], findings: vec![] };
         let ops = loader.ops()?;
         let (config, environment) = loader.config_and_environment()?;
-        let agent = agents::select(request.agent.as_deref(), &config, &paths)?;
+        let agent = agents::select(request.agent.as_deref(), &config, &paths, &reader)?;
         let store = CredentialStore::in_dir(&agent.dir);
         let own = loader.store("auth store", &store);
         let main = agent
@@ -133,10 +145,10 @@ impl Workspace {
     }
 
     /// The agent's own store as understood; empty when it is absent or unreadable.
-    pub fn own_store(&self) -> AuthStore {
+    pub fn own_store(&self) -> Cow<'_, AuthStore> {
         match &self.own {
-            StoreState::Read(store) => store.clone(),
-            StoreState::Absent | StoreState::Unreadable(_) => AuthStore::default(),
+            StoreState::Read(store) => Cow::Borrowed(store),
+            StoreState::Absent | StoreState::Unreadable(_) => Cow::Owned(AuthStore::default()),
         }
     }
 
@@ -148,33 +160,18 @@ impl Workspace {
         }
     }
 
-    /// The values that a judgement needs, with `view` in place of the agent's own store.
-    pub fn snapshot(&self, view: &AuthStore) -> Snapshot {
+    /// The values that a judgement needs, seen through the agent's own store and the one that it inherits from.
+    pub fn snapshot(&self, own: &AuthStore, main: Option<&AuthStore>) -> Snapshot {
         let own_path = self.paths.shown(self.store.path());
-        let mut profiles = Vec::new();
-        let (mut usage, mut rejected) = (Vec::new(), Vec::new());
-        if let (Some(main), Some(dir)) = (self.main_store(), &self.agent.inherits_from) {
+        let mut view = View::new(self);
+        if let (Some(main), Some(dir)) = (main, &self.agent.inherits_from) {
             let path = self.paths.shown(CredentialStore::in_dir(dir).path());
-            let own_ids: std::collections::HashSet<_> = view.profiles.iter().map(|(id, _)| id).collect();
-            for (id, credential) in main.profiles.iter().filter(|(id, _)| !own_ids.contains(id)) {
-                profiles.push(self.record(id, credential, path.clone(), true));
-            }
-            let own_usage: std::collections::HashSet<_> = view.usage.iter().map(|(id, _)| id).collect();
-            usage.extend(main.usage.iter().filter(|(id, _)| !own_usage.contains(id)).cloned());
+            let own_ids: HashSet<&str> = own.ids().collect();
+            view.add(main, path, true, &|id| !own_ids.contains(id));
         }
-        for (id, credential) in &view.profiles {
-            profiles.push(self.record(id, credential, own_path.clone(), false));
-        }
-        usage.extend(view.usage.iter().cloned());
-        rejected.extend(view.rejected.iter().cloned());
+        view.add(own, own_path.clone(), false, &|_| true);
         let mut findings = self.findings.clone();
-        findings.extend(view.duplicates.iter().map(|id| {
-            Finding::new(
-                Code::ProfileDuplicate,
-                id.clone(),
-                format!("stands more than once in {}; the last one counts", own_path.short),
-            )
-        }));
+        findings.append(&mut view.findings);
         Snapshot {
             agent_id: self.agent.id.clone(),
             agent_dir: self.paths.shown(&self.agent.dir),
@@ -182,31 +179,16 @@ impl Workspace {
             config_path: self.paths.shown(&self.paths.config),
             dotenv_path: self.paths.shown(&self.paths.state_dotenv()),
             models: self.models(),
-            profiles,
-            rejected,
-            usage,
-            env_credentials: self.environment.credentials(&|_| self.adc_exists),
+            profiles: view.profiles,
+            rejected: view.rejected,
+            usage: view.usage,
+            env_credentials: self.environment.credentials(self.adc_exists),
             provider_keys: self.provider_keys.clone(),
             configured_providers: self.config.providers.iter().map(|(id, _)| id.clone()).collect(),
             cli_backends: self.cli_backends(),
             shell_env: self.shell_env.clone(),
             sources: self.sources.clone(),
             findings,
-        }
-    }
-
-    fn record(&self, id: &str, credential: &Credential, store: FilePath, inherited: bool) -> ProfileRecord {
-        let configured = self.config.auth_profiles.iter().find(|(known, _)| known == id);
-        let email = configured.and_then(|(_, profile)| profile.email.clone()).or_else(|| {
-            credential.email.as_deref().map(str::trim).filter(|email| !email.is_empty()).map(str::to_owned)
-        });
-        ProfileRecord {
-            id: id.to_owned(),
-            credential: credential.clone(),
-            email,
-            store,
-            inherited,
-            login: self.login_facts(id, credential),
         }
     }
 
@@ -224,7 +206,10 @@ impl Workspace {
                         login.profile_id == id && refresh.is_some() == material.refresh_token().is_some();
                     (mirrors || same_token).then(|| facts.clone())
                 }
-                VendorLogin::None | VendorLogin::Incomplete(_) => None,
+                VendorLogin::Incomplete(_) => {
+                    (login.profile_id == id).then(|| LoginFacts { lost: true, ..LoginFacts::default() })
+                }
+                VendorLogin::None => None,
             })
             .unwrap_or_default()
     }
@@ -261,5 +246,52 @@ impl Workspace {
                 .filter_map(|(key, alias)| Some((alias.clone()?, key.clone())))
                 .collect(),
         }
+    }
+}
+
+/// What an agent sees of one or two stores.
+struct View<'w> {
+    workspace: &'w Workspace,
+    /// E-mail addresses that the config gives to profiles.
+    emails: HashMap<&'w str, &'w str>,
+    profiles: Vec<ProfileRecord>,
+    rejected: Vec<(String, Rejection)>,
+    usage: Vec<(String, UsageStats)>,
+    findings: Vec<Finding>,
+}
+
+impl<'w> View<'w> {
+    fn new(workspace: &'w Workspace) -> Self {
+        let configured = workspace.config.auth_profiles.iter();
+        let emails = configured.filter_map(|(id, profile)| Some((id.as_str(), profile.email.as_deref()?)));
+        Self {
+            workspace,
+            emails: emails.collect(),
+            profiles: Vec::new(),
+            rejected: Vec::new(),
+            usage: Vec::new(),
+            findings: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, store: &AuthStore, path: FilePath, inherited: bool, counts: &dyn Fn(&str) -> bool) {
+        let path = Arc::new(path);
+        for (id, credential) in store.profiles.iter().filter(|(id, _)| counts(id)) {
+            let stored = credential.email.as_deref().map(str::trim).filter(|email| !email.is_empty());
+            self.profiles.push(ProfileRecord {
+                id: id.clone(),
+                credential: credential.clone(),
+                email: self.emails.get(id.as_str()).copied().or(stored).map(str::to_owned),
+                store: Arc::clone(&path),
+                inherited,
+                login: self.workspace.login_facts(id, credential),
+            });
+        }
+        self.rejected.extend(store.rejected.iter().filter(|(id, _)| counts(id)).cloned());
+        self.usage.extend(store.usage.iter().filter(|(id, _)| counts(id)).cloned());
+        self.findings.extend(store.duplicates.iter().filter(|id| counts(id)).map(|id| {
+            let message = format!("stands more than once in {}; the last one counts", path.short);
+            Finding::new(Code::ProfileDuplicate, id.clone(), message)
+        }));
     }
 }

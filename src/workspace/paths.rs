@@ -1,10 +1,12 @@
 //! Where every file lives.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::path::{Component, Path, PathBuf};
 
 use crate::core::snapshot::FilePath;
 use crate::exit::CommandError;
 use crate::process::{self, Process};
+use crate::sys::reader::Reader;
 
 /// State folders of earlier releases and the config names in them, in the order of preference.
 const LEGACY: &[(&str, &str)] = &[(".clawdbot", "clawdbot.json"), (".moltbot", "moltbot.json")];
@@ -18,6 +20,19 @@ pub struct Installation {
     pub profile: Option<String>,
     /// `--dev`: the profile `dev`.
     pub dev: bool,
+}
+
+impl Installation {
+    /// The name behind `~/.openclaw-`; `None` for the plain one.
+    fn name(&self) -> Result<Option<&str>, CommandError> {
+        match (&self.profile, self.dev) {
+            (Some(_), true) => Err(CommandError::usage("cannot combine --dev with --profile")),
+            (None, true) => Ok(Some("dev")),
+            (Some(name), false) if name.eq_ignore_ascii_case("default") => Ok(None),
+            (Some(name), false) => Ok(Some(name)),
+            (None, false) => Ok(None),
+        }
+    }
 }
 
 /// The resolved places.
@@ -41,7 +56,12 @@ pub struct Paths {
 
 impl Paths {
     /// Resolves everything that flags, environment and folders decide.
-    pub fn resolve(process: &Process, installation: &Installation) -> Result<Self, CommandError> {
+    pub fn resolve(
+        process: &Process,
+        reader: &Reader,
+        installation: &Installation,
+    ) -> Result<Self, CommandError> {
+        let profile = installation.name()?;
         let mut paths = Self {
             home: process.home(),
             cwd: process.cwd(),
@@ -52,19 +72,24 @@ impl Paths {
             oauth_json: PathBuf::new(),
             agent_dir_override: None,
         };
-        let from_env = |variable| process.var(variable).map(|text| paths.expand(&text));
+        let from_env = |variable| process.path_var(variable).map(|path| paths.expand(path));
         let state_dir = from_env(&process::STATE_DIR);
         let config = from_env(&process::CONFIG_PATH);
         let ops = from_env(&process::OPS_CONFIG);
         let oauth_dir = from_env(&process::OAUTH_DIR);
         let agent_dir = from_env(&process::AGENT_DIR).or_else(|| from_env(&process::PI_AGENT_DIR));
 
-        let (state_dir, config_name) = match state_dir {
-            Some(state_dir) => (state_dir, None),
-            None => paths.default_state_dir(installation)?,
+        let state_dir = if let Some(state_dir) = state_dir {
+            state_dir
+        } else {
+            let default = paths.default_state_dir(reader, profile)?;
+            paths.state_dir_is_legacy = LEGACY.iter().any(|(folder, _)| default.ends_with(folder));
+            default
         };
-        paths.state_dir_is_legacy = config_name.is_some();
-        paths.config = config.unwrap_or_else(|| default_config(&state_dir, config_name));
+        paths.config = match config {
+            Some(config) => config,
+            None => default_config(reader, &state_dir),
+        };
         paths.ops = ops.unwrap_or_else(|| state_dir.join("ops.json"));
         paths.oauth_json = oauth_dir.unwrap_or_else(|| state_dir.join("credentials")).join("oauth.json");
         paths.agent_dir_override = agent_dir;
@@ -72,18 +97,8 @@ impl Paths {
         Ok(paths)
     }
 
-    /// The default state folder, with the config name of an earlier release when it is one of those.
-    fn default_state_dir(
-        &self,
-        installation: &Installation,
-    ) -> Result<(PathBuf, Option<&'static str>), CommandError> {
-        let profile = match (&installation.profile, installation.dev) {
-            (Some(_), true) => return Err(CommandError::usage("cannot combine --dev with --profile")),
-            (None, true) => Some("dev"),
-            (Some(name), false) if name.eq_ignore_ascii_case("default") => None,
-            (Some(name), false) => Some(name.as_str()),
-            (None, false) => None,
-        };
+    /// The state folder of an installation; an earlier release's folder when only that exists.
+    fn default_state_dir(&self, reader: &Reader, profile: Option<&str>) -> Result<PathBuf, CommandError> {
         let Some(home) = &self.home else {
             return Err(CommandError::io(
                 "there is no home folder: HOME is unset and the user database has none",
@@ -91,29 +106,37 @@ impl Paths {
             .hint("set HOME, or OPENCLAW_STATE_DIR to an absolute path"));
         };
         if let Some(profile) = profile {
-            return Ok((home.join(format!("{STATE_DIR}-{profile}")), None));
+            return Ok(home.join(format!("{STATE_DIR}-{profile}")));
         }
         let current = home.join(STATE_DIR);
-        if !current.exists()
-            && let Some((folder, config)) = LEGACY.iter().find(|(folder, _)| home.join(folder).is_dir())
-        {
-            return Ok((home.join(folder), Some(config)));
-        }
-        Ok((current, None))
+        let older: Vec<_> = LEGACY.iter().map(|(folder, _)| home.join(folder)).collect();
+        let wanted = current.clone();
+        let found = reader.call(move || {
+            // A link that leads nowhere is a disk that is not mounted, not a host of an earlier release.
+            if fs_err::symlink_metadata(&wanted).is_ok() {
+                return None;
+            }
+            older.into_iter().find(|folder| folder.is_dir())
+        });
+        Ok(found.flatten().unwrap_or(current))
     }
 
-    /// A path as written in a file or variable: trimmed, `~` expanded, made absolute against the working directory.
-    pub fn expand(&self, text: &str) -> PathBuf {
-        let text = text.trim();
-        let path = match (text.strip_prefix('~'), &self.home) {
-            (Some(""), Some(home)) => home.clone(),
-            (Some(rest), Some(home)) if rest.starts_with('/') => home.join(rest.trim_start_matches('/')),
-            _ => PathBuf::from(text),
+    /// A path as written in a file or variable: trimmed, `~` expanded, made absolute against the working directory,
+    /// `.` and `..` resolved by name.
+    pub fn expand(&self, written: impl AsRef<OsStr>) -> PathBuf {
+        let written = written.as_ref();
+        let path = match (written.to_str().map(str::trim), &self.home) {
+            (Some("~"), Some(home)) => home.clone(),
+            (Some(text), Some(home)) if text.starts_with("~/") => {
+                home.join(text[1..].trim_start_matches('/'))
+            }
+            (Some(text), _) => PathBuf::from(text),
+            (None, _) => PathBuf::from(written),
         };
-        match &self.cwd {
+        lexically_normal(&match &self.cwd {
             Some(cwd) => cwd.join(path),
             None => path,
-        }
+        })
     }
 
     /// Both spellings of a path.
@@ -148,10 +171,25 @@ impl Paths {
     }
 }
 
-fn default_config(state_dir: &Path, legacy_name: Option<&str>) -> PathBuf {
+/// The first config name that exists in the state folder, the current one when none does.
+fn default_config(reader: &Reader, state_dir: &Path) -> PathBuf {
     let current = state_dir.join(CONFIG);
-    match legacy_name.map(|name| state_dir.join(name)) {
-        Some(legacy) if !current.exists() => legacy,
-        _ => current,
+    let names = std::iter::once(CONFIG).chain(LEGACY.iter().map(|(_, config)| *config));
+    let candidates: Vec<_> = names.map(|name| state_dir.join(name)).collect();
+    let found =
+        reader.call(move || candidates.into_iter().find(|config| fs_err::symlink_metadata(config).is_ok()));
+    found.flatten().unwrap_or(current)
+}
+
+/// `a/../b` is `b`: two spellings of one file are the same file.
+pub fn lexically_normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => drop(normal.pop()),
+            part => normal.push(part),
+        }
     }
+    normal
 }

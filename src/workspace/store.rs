@@ -1,5 +1,6 @@
 //! The one type through which credential stores are read and written.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use crate::clock::Clock;
 use crate::core::snapshot::SourceProblem;
 use crate::core::store::AuthStore;
 use crate::format::auth_profiles;
-use crate::sys::files::{self, Content, ReadFailure, Replaced};
+use crate::sys::files::{self, Content, ReadFailure, ReplaceError, Replaced};
 use crate::sys::lock::{self, LockError};
 use crate::sys::reader::Reader;
 use crate::sys::signals;
@@ -17,6 +18,8 @@ use crate::workspace::source;
 pub const STORE_FILE: &str = "auth-profiles.json";
 /// The name that earlier releases used.
 pub const LEGACY_FILE: &str = "auth.json";
+/// The model registry that the Node program generates beside it.
+pub const MODELS_FILE: &str = "models.json";
 /// How often a write starts again after its lock was taken for dead.
 const ATTEMPTS: usize = 3;
 
@@ -60,9 +63,12 @@ pub enum UpdateError {
     /// What is there cannot be parsed, so it must not be replaced.
     #[error("{} is unreadable and was left as it is: {}", .0.display(), .1.message)]
     Unreadable(PathBuf, SourceProblem),
-    /// Reading or writing failed.
+    /// Reading or writing failed; the store is as it was.
     #[error("failed to write {}: {}", .0.display(), files::reason(.1))]
     Io(PathBuf, std::io::Error),
+    /// Writing failed half way, and the old content could not be put back.
+    #[error("{} was damaged by a failed write ({}); its old content is in {}", .0.display(), files::reason(.1), .2.display())]
+    Torn(PathBuf, std::io::Error, PathBuf),
 }
 
 impl CredentialStore {
@@ -83,7 +89,14 @@ impl CredentialStore {
         }) {
             Ok(None) => StoreState::Absent,
             Ok(Some(store)) => StoreState::Read(store),
-            Err(problem) => StoreState::Unreadable(problem),
+            Err(mut problem) => {
+                let path = self.path.clone();
+                if let Some(Some(backup)) = reader.call(move || files::left_backup(&path)) {
+                    let left = backup.display();
+                    let _ = write!(problem.message, "; an interrupted write left its old content in {left}");
+                }
+                StoreState::Unreadable(problem)
+            }
         }
     }
 
@@ -112,9 +125,11 @@ impl CredentialStore {
             if !lock.is_held() {
                 continue;
             }
-            return match files::replace(&target, &auth_profiles::write(&store)).map_err(io)? {
-                Replaced::Atomically => Ok(Updated::Written),
-                Replaced::InPlace => Ok(Updated::WrittenInPlace),
+            return match files::replace(&target, &auth_profiles::write(&store)) {
+                Ok(Replaced::Atomically) => Ok(Updated::Written),
+                Ok(Replaced::InPlace) => Ok(Updated::WrittenInPlace),
+                Err(ReplaceError::Unchanged(error)) => Err(io(error)),
+                Err(ReplaceError::Torn(error, backup)) => Err(UpdateError::Torn(target, error, backup)),
             };
         }
         Err(UpdateError::LockLost(self.path.clone()))

@@ -1,5 +1,7 @@
 //! What must hold for any input.
 
+use std::sync::Arc;
+
 use chrono::DateTime;
 use openclaw::core::assess::{assess, status_of};
 use openclaw::core::credential::{Credential, Expiry, Material};
@@ -205,7 +207,7 @@ proptest! {
             id: id.clone(),
             credential: credential.clone(),
             email: None,
-            store: openclaw::core::snapshot::FilePath::default(),
+            store: Arc::default(),
             inherited: false,
             login: openclaw::core::snapshot::LoginFacts::default(),
         });

@@ -92,7 +92,7 @@ fn watch_redraws_on_a_real_terminal_until_interrupted() {
         let count = terminal.read(&mut chunk).unwrap();
         seen.push_str(&String::from_utf8_lossy(&chunk[..count]));
     }
-    assert!(seen.contains("every credential in use is usable"), "{seen}");
+    assert!(seen.contains("no credential has ended or is missing"), "{seen}");
     let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
     let status = child.wait().unwrap();

@@ -6,9 +6,8 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use filetime_of::set_mtime_back;
 use openclaw::clock::Clock;
 use openclaw::core::credential::{Credential, Expiry, Material};
 use openclaw::core::secret::Secret;
@@ -24,13 +23,14 @@ const WRITERS: usize = 16;
 const PATIENCE: Duration = Duration::from_mins(1);
 const ROLE: &str = "OPENCLAW_TEST_WRITER";
 
-mod filetime_of {
-    /// Moves the modification time of a file or folder into the past.
-    pub(super) fn set_mtime_back(path: &std::path::Path, by: std::time::Duration) {
-        let file = std::fs::OpenOptions::new().read(true).open(path).unwrap();
-        let modified = file.metadata().unwrap().modified().unwrap();
-        file.set_times(std::fs::FileTimes::new().set_modified(modified - by)).unwrap();
-    }
+/// Moves the modification time of a file or folder into the past.
+fn set_mtime_back(path: &Path, by: Duration) {
+    set_mtime(path, fs_err::metadata(path).unwrap().modified().unwrap() - by);
+}
+
+fn set_mtime(path: &Path, to: SystemTime) {
+    let file = fs_err::File::open(path).unwrap();
+    file.file().set_times(std::fs::FileTimes::new().set_modified(to)).unwrap();
 }
 
 fn from_env(name: &str) -> Option<String> {
@@ -218,7 +218,9 @@ fn a_busy_store_costs_a_finding_and_not_the_report() {
     let env = TestEnv::with_default_key();
     env.profiles(json!({}));
     env.claude(3 * crate::support::DAY);
-    fs_err::create_dir(lock_path(&env.path(STORE).canonicalize().unwrap())).unwrap();
+    let lock = lock_path(&env.path(STORE).canonicalize().unwrap());
+    fs_err::create_dir(&lock).unwrap();
+    set_mtime(&lock, SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(env.now_ms()).unwrap()));
     let (code, document) = env.check();
     assert_eq!(code, 0);
     assert!(finding_codes(&document).contains(&"sync-not-saved"));
