@@ -9,11 +9,11 @@ use crate::format::ops::parse_span;
 #[derive(Debug, Parser)]
 #[command(name = "openclaw", version, disable_version_flag = true, max_term_width = 100)]
 pub struct Cli {
-    /// Use the installation ~/.openclaw-<NAME>
+    /// Use the installation in ~/.openclaw-NAME
     #[arg(long, global = true, value_name = "NAME", value_parser = profile_name)]
     pub profile: Option<String>,
 
-    /// Use the installation ~/.openclaw-dev
+    /// Use the installation in ~/.openclaw-dev
     #[arg(long, global = true)]
     pub dev: bool,
 

@@ -91,5 +91,5 @@ pub fn mend_profile(record: &ProfileRecord, renews_itself: bool) -> Vec<String> 
 
 fn quoted(id: &str) -> String {
     let id: String = id.chars().take(LONGEST_ID).collect();
-    format!("{id:?}")
+    format!("\"{}\"", id.replace('"', "\\\""))
 }

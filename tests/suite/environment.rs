@@ -361,3 +361,118 @@ fn the_claude_code_mode_is_migrated_in_memory_only() {
     assert!(finding_codes(&document).contains(&"mode-migrated"));
     assert_eq!(env.text(CONFIG), config);
 }
+
+#[test]
+fn a_folder_of_an_earlier_release_keeps_its_config_name_when_a_variable_names_it() {
+    let env = TestEnv::new().var("CLAWDBOT_STATE_DIR", "~/srv");
+    env.file("srv/clawdbot.json", "{agents: {defaults: {model: {primary: 'groq/x'}}}}");
+    let document = env.status(&["--json"]).json();
+    assert_eq!(
+        (&document["configPath"], &document["defaultModel"]),
+        (&json!("[HOME]/srv/clawdbot.json"), &json!("groq/x"))
+    );
+}
+
+#[test]
+fn a_state_folder_on_a_disk_that_is_not_mounted_is_not_replaced_by_an_older_one() {
+    let env = TestEnv::new();
+    std::os::unix::fs::symlink("/nonexistent/disk", env.path(".openclaw")).unwrap();
+    env.file(".clawdbot/clawdbot.json", "{}");
+    assert_eq!(env.status(&["--json"]).json()["configPath"], "[HOME]/.openclaw/openclaw.json");
+}
+
+#[test]
+fn paths_need_not_be_utf_8() {
+    use std::os::unix::ffi::OsStringExt;
+    let env = TestEnv::new();
+    let folder = std::ffi::OsString::from_vec(b"caf\xe9".to_vec());
+    let state = env.path("").join(&folder);
+    fs_err::create_dir_all(state.join("agents/main/agent")).unwrap();
+    let store = json!({"profiles": {"openai:a": api_key("openai", "k")}}).to_string();
+    fs_err::write(state.join("agents/main/agent/auth-profiles.json"), store).unwrap();
+    let env = env.var("OPENCLAW_STATE_DIR", state.into_os_string());
+    assert_eq!(profile(&env.status(&["--json"]).json(), "openai:a")["status"], "static");
+}
+
+#[test]
+fn flags_count_between_the_words_of_the_command_too() {
+    let env = TestEnv::new();
+    for args in [
+        &["models", "--profile", "work", "status", "--json"][..],
+        &["models", "--json", "status", "--profile", "work"],
+        &["models", "--no-color", "--profile=work", "--json"],
+    ] {
+        let document = env.run(args).json();
+        assert_eq!(document["configPath"], "[HOME]/.openclaw-work/openclaw.json", "{args:?}");
+    }
+    assert_eq!(env.run(&["models", "--check", "status"]).code, 1);
+    for args in [
+        &["models", "--json", "status", "--plain"][..],
+        &["models", "--status-json", "--plain"],
+        &["--dev", "models", "status", "--profile", "work"],
+    ] {
+        let env = TestEnv::new().var("OPENCLAW_STATE_DIR", "~/st");
+        assert_eq!(env.run(args).code, 64, "{args:?}");
+    }
+}
+
+#[test]
+fn an_agent_folder_in_two_spellings_is_one_folder() {
+    let env = TestEnv::new();
+    env.file(CONFIG, "{agents: {list: [{id: 'a', agentDir: '~/x'}, {id: 'b', agentDir: '~/y/../x'}]}}");
+    assert_eq!(env.status(&[]).code, 78);
+}
+
+#[test]
+fn a_dotenv_of_the_working_directory_is_worth_a_word_and_not_a_verdict() {
+    let env = TestEnv::with_default_key().cwd("work");
+    fs_err::create_dir_all(env.path("work/.env")).unwrap();
+    let (code, document) = env.check();
+    assert_eq!(code, 0, "a virtual environment of Python has this name");
+    assert!(finding_codes(&document).contains(&"dotenv-ignored"));
+    fs_err::remove_dir(env.path("work/.env")).unwrap();
+    env.file("work/.env", b"# caf\xe9\nGROQ_API_KEY=gsk-0123456789abcdefghij\n");
+    let (code, document) = env.check();
+    assert_eq!((code, &env_of(&document, "groq")["value"]), (0, &json!("gsk-...ghij")));
+
+    fs_err::create_dir_all(env.path(".openclaw/.env")).unwrap();
+    assert_eq!(env.status(&["--check"]).code, 1, "the one of the state folder is a source");
+}
+
+#[test]
+fn credential_files_of_systemd_may_have_any_name_that_the_config_uses() {
+    let env = TestEnv::new();
+    env.file("creds/MY_LITELLM_KEY", "lm-0123456789abcdefgh\n");
+    env.file(CONFIG, "{models: {providers: {p: {baseUrl: 'x', apiKey: '${MY_LITELLM_KEY}', models: []}}}}");
+    let folder = env.path("creds");
+    let env = env.var("CREDENTIALS_DIRECTORY", folder);
+    let document = env.status(&["--json"]).json();
+    assert_eq!(document["auth"]["providers"][0]["modelsJson"]["value"], "lm-0...efgh");
+
+    let env = TestEnv::with_default_key().var("CREDENTIALS_DIRECTORY", "~/nowhere");
+    let (code, document) = env.check();
+    assert_eq!(code, 1);
+    assert!(document.to_string().contains("systemd credentials"));
+}
+
+#[test]
+fn vertex_and_bedrock_say_what_they_really_need() {
+    let env = TestEnv::new();
+    env.file(
+        CONFIG,
+        "{agents: {defaults: {model: {primary: 'google-vertex/x', fallbacks: ['amazon-bedrock/x']}}}}",
+    );
+    let text = env.status(&[]).stdout;
+    for words in [
+        "GOOGLE_CLOUD_PROJECT and GOOGLE_CLOUD_LOCATION",
+        "add `AWS_PROFILE=<name of a profile of the AWS CLI>`",
+    ] {
+        assert!(text.contains(words), "{text}");
+    }
+    assert!(!text.contains("AWS_PROFILE=<key>"));
+    let env = env.var("GOOGLE_CLOUD_PROJECT", "p").var("GOOGLE_CLOUD_LOCATION", "l").var("AWS_PROFILE", "p");
+    fs_err::create_dir_all(env.path(".config/gcloud/application_default_credentials.json")).unwrap();
+    let (code, document) = env.check();
+    assert_eq!(code, 1, "a credentials file that cannot be read is not taken for absent");
+    assert!(finding_codes(&document).contains(&"source-unreadable"));
+}

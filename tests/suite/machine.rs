@@ -122,7 +122,7 @@ fn in_own_mounts(env: &TestEnv, script: &str) -> Option<Outcome> {
         skipped("needs root and unshare for mounts of its own");
         return None;
     }
-    let script = format!("set -e; program=$0; {script}");
+    let script = format!("program=$0; {script}");
     let mut command = env.command(&[]);
     let program = command.get_program().to_owned();
     let mut wrapped = Command::new("unshare");
@@ -173,6 +173,25 @@ fn a_store_that_is_a_mount_point_is_written_in_place_and_told() {
     assert!(written["profiles"]["keep:x"].is_object());
     let left = fs_err::read_dir(env.path(".openclaw/agents/main/agent")).unwrap().count();
     assert_eq!(left, 1, "no copy stays");
+}
+
+#[test]
+fn a_failed_write_in_place_puts_the_old_content_back() {
+    let env = TestEnv::with_default_key();
+    env.profiles(json!({"keep:x": {"type": "api_key", "provider": "keep", "key": "k".repeat(3_900)}}));
+    claude_login(&env);
+    // The store lives on a disk of one page: the new content does not fit, the old one does.
+    let script = "mkdir full && mount -t tmpfs -o size=4k tmpfs full && cp .openclaw/agents/main/agent/auth-profiles.json full/s && \
+                  mount --bind full/s .openclaw/agents/main/agent/auth-profiles.json && \
+                  \"$program\" models status --json --check; code=$?; cmp full/s before >&2; ls -A .openclaw/agents/main/agent >&2; exit $code";
+    env.file("before", env.text(STORE));
+    let Some(ran) = in_own_mounts(&env, &script.replace("set -e; ", "")) else { return };
+    assert!(ran.json()["findings"].to_string().contains("no space left on the disk"), "{ran:?}");
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (0, "auth-profiles.json\n"),
+        "as it was, and nothing left beside it"
+    );
 }
 
 #[test]

@@ -327,3 +327,40 @@ fn a_clock_that_is_years_behind_or_ahead_never_says_ok() {
         assert_eq!(env.status(&["--check"]).code, code, "{now}");
     }
 }
+
+#[test]
+fn a_login_whose_vendor_file_was_blanked_does_not_count_as_renewing_itself() {
+    let env = TestEnv::with_default_key();
+    env.profiles(json!({"anthropic:claude-cli": oauth("anthropic", json!(env.now_ms() - HOUR))}));
+    assert_eq!(
+        env.status(&["--check", "--refreshable", "lenient"]).code,
+        0,
+        "its refresh token is all there is"
+    );
+    env.file(
+        crate::support::CLAUDE,
+        r#"{"claudeAiOauth": {"accessToken": "", "refreshToken": "", "expiresAt": 0}}"#,
+    );
+    let outcome = env.status(&["--check", "--refreshable", "lenient"]);
+    assert_eq!(outcome.code, 1);
+    assert!(outcome.stdout.contains("a person must log in") && !outcome.stdout.contains("renews itself"));
+}
+
+#[test]
+fn the_headline_counts_what_rests_and_a_wrong_clock() {
+    let env = TestEnv::with_default_key();
+    let until = json!({"disabledUntil": env.now_ms() + 2 * HOUR, "disabledReason": "billing"});
+    let store = json!({"profiles": {"openai:a": api_key("openai", "k")}, "usageStats": {"openai:a": until}});
+    env.file(crate::support::STORE, store.to_string());
+    let text = env.status(&["--check"]);
+    assert_eq!(text.code, 0);
+    assert!(
+        text.stdout
+            .starts_with("OK        no credential has ended or is missing, but all 1 profiles are resting")
+    );
+    assert!(text.stdout.contains("disabled (billing) for 2h"));
+
+    let env = TestEnv::at("1970-01-01T00:00:00Z").var("OPENAI_API_KEY", "k");
+    env.file(crate::support::CONFIG, "{agents: {defaults: {model: {primary: 'openai/x'}}}}");
+    assert!(env.status(&[]).stdout.starts_with("FAILING   the clock is wrong; a person is needed now"));
+}

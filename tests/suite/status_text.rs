@@ -93,6 +93,13 @@ fn watch_redraws_on_a_real_terminal_until_interrupted() {
         seen.push_str(&String::from_utf8_lossy(&chunk[..count]));
     }
     assert!(seen.contains("no credential has ended or is missing"), "{seen}");
+
+    env.file(CONFIG, "{ half an edit");
+    while !seen.contains("invalid config: ") {
+        let count = terminal.read(&mut chunk).unwrap();
+        seen.push_str(&String::from_utf8_lossy(&chunk[..count]));
+    }
+    assert!(child.try_wait().unwrap().is_none(), "a half-made edit does not end the watch");
     let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
     let status = child.wait().unwrap();

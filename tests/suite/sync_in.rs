@@ -238,3 +238,53 @@ fn another_agent_sees_the_login_and_copies_nothing_that_it_inherits() {
     assert_eq!(env.text(STORE), main_before);
     assert_eq!(env.text(".openclaw/agents/work/agent/auth-profiles.json"), "{\"profiles\": {}}");
 }
+
+#[test]
+fn a_new_codex_login_replaces_a_stored_twin_instead_of_vanishing_with_it() {
+    let codex = "openai-codex:codex-cli";
+    let env = TestEnv::with_default_key();
+    let old =
+        json!({"type": "oauth", "provider": "openai-codex", "access": "old", "refresh": "old", "expires": 5});
+    env.profiles(json!({"openai-codex:me": old.clone(), codex: old}));
+    env.file(
+        ".codex/auth.json",
+        json!({"tokens": {"access_token": JWT, "refresh_token": "new"}}).to_string(),
+    );
+    let document = env.status(&["--json"]).json();
+    assert_eq!(profile(&document, codex)["status"], "ok");
+    assert_eq!(stored(&env, codex)["refresh"], "new");
+}
+
+#[test]
+fn a_login_without_a_usable_expiry_does_not_block_the_next_one() {
+    let env = TestEnv::with_default_key();
+    let login = |access: &str, expires: i64| {
+        json!({"access_token": access, "refresh_token": "r", "expiry_date": expires}).to_string()
+    };
+    env.file(".qwen/oauth_creds.json", login("q1", 0));
+    assert_eq!(env.status(&["--check"]).code, 1);
+    assert_eq!(stored(&env, "qwen-portal:qwen-cli")["expires"], 0);
+    env.file(".qwen/oauth_creds.json", login("q2", env.now_ms() + 3 * DAY));
+    assert_eq!(env.status(&["--check"]).code, 0);
+    assert_eq!(stored(&env, "qwen-portal:qwen-cli")["access"], "q2");
+}
+
+#[test]
+fn what_another_agent_inherits_is_shown_as_mains_and_told_to_be_unsaved() {
+    let env = TestEnv::with_default_key();
+    env.file(
+        ".openclaw/agents/work/agent/auth-profiles.json",
+        json!({"profiles": {"openai-codex:me": {"type": "oauth", "provider": "openai-codex", "access": "a", "refresh": "r",
+            "expires": at(&env, 3 * DAY)}}}).to_string(),
+    );
+    let twin = json!({"type": "oauth", "provider": "openai-codex", "access": "a", "refresh": "r", "expires": at(&env, 3 * DAY)});
+    env.profiles(json!({ ID: oauth("anthropic", at(&env, -HOUR)), "openai-codex:codex-cli": twin, "odd": {"type": "weird"} }));
+    env.claude(3 * DAY);
+    let document = env.status(&["--json", "--agent", "work"]).json();
+    assert_eq!(profile(&document, ID)["inherited"], true);
+    assert_eq!(profile(&document, ID)["store"], "[HOME]/.openclaw/agents/main/agent/auth-profiles.json");
+    assert_eq!(profile(&document, "openai-codex:codex-cli"), &Value::Null, "a twin is removed from the view");
+    let codes = finding_codes(&document);
+    assert!(codes.contains(&"sync-performed") && codes.contains(&"credential-type-unknown"), "{codes:?}");
+    assert!(document["findings"].to_string().contains("the main agent's next status saves it"));
+}

@@ -205,6 +205,9 @@ fn a_stale_lock_is_taken_over_even_when_something_is_in_it() {
                 true
             })
         };
+        set_mtime(&lock, SystemTime::from(Clock::System.now()) + Duration::from_secs(20));
+        assert!(matches!(write(), Err(UpdateError::Lock(_))), "a clock may differ by seconds");
+        set_mtime(&lock, SystemTime::from(Clock::System.now()));
         set_mtime_back(&lock, Duration::from_secs(28));
         assert!(matches!(write(), Err(UpdateError::Lock(_))), "28 s old: alive");
         set_mtime_back(&lock, Duration::from_secs(3));
@@ -256,4 +259,19 @@ fn an_unreadable_store_is_never_replaced() {
     let error = store.update(&Clock::System, PATIENCE, |_| panic!("must not edit")).unwrap_err();
     assert!(matches!(error, UpdateError::Unreadable(..)), "{error}");
     assert_eq!(env.text(STORE), "{ torn");
+}
+
+#[test]
+fn a_lock_from_the_future_is_a_lock_of_a_wrong_clock() {
+    let env = TestEnv::new();
+    env.profiles(json!({}));
+    let lock = lock_path(&env.path(STORE).canonicalize().unwrap());
+    fs_err::create_dir(&lock).unwrap();
+    set_mtime(&lock, SystemTime::from(Clock::System.now()) + Duration::from_mins(10));
+    let store = CredentialStore::in_dir(&agent_dir(&env));
+    let updated = store.update(&Clock::System, Duration::ZERO, |store| {
+        store.upsert("test:0", token(0));
+        true
+    });
+    assert_eq!(updated.unwrap(), Updated::Written);
 }
