@@ -17,7 +17,7 @@ use crate::core::provider;
 use crate::core::span;
 use crate::core::store::AuthStore;
 use crate::sys::files;
-use crate::sys::lock::{self, LockError};
+use crate::sys::lock::LockError;
 use crate::workspace::logins::Login;
 use crate::workspace::store::{CredentialStore, LEGACY_FILE, StoreState, UpdateError, Updated};
 use crate::workspace::{Legacy, Workspace};
@@ -152,16 +152,16 @@ pub fn run<'w>(workspace: &'w Workspace, clock: &Clock, save: bool, patience: Du
     if imports || !own.is_empty() {
         let told = told(workspace, imports, &own);
         edit(synced.own.to_mut(), workspace, now);
-        if matches!(workspace.own, StoreState::Unreadable(_)) {
+        match (&workspace.own, save) {
             // The report shows the logins; the file, which may still be mended, is left alone.
-        } else if save {
-            synced.findings.extend(self::save(workspace, clock, patience, &told, synced.own.to_mut()));
-        } else {
-            synced.findings.push(Finding::new(
-                Code::SyncPerformed,
-                path,
-                format!("{told}; not saved, as asked"),
-            ));
+            (StoreState::Unreadable(_), _) => {}
+            (_, true) => {
+                synced.findings.extend(self::save(workspace, clock, patience, &told, synced.own.to_mut()));
+            }
+            (_, false) => {
+                let message = format!("{told}; not saved, as asked");
+                synced.findings.push(Finding::new(Code::SyncPerformed, path, message));
+            }
         }
     }
     synced
@@ -193,9 +193,9 @@ fn save(
                 format!("{told}; written in place: the file is a mount point and cannot be renamed over");
             findings.push(Finding::new(Code::SyncPerformed, path, message));
         }
-        Err(error @ UpdateError::Lock(LockError::Busy(_))) => {
-            let lock = lock::lock_path(workspace.store.path());
+        Err(UpdateError::Lock(LockError::Busy(lock))) => {
             let shown = workspace.paths.shown(&lock).short;
+            let error = UpdateError::Lock(LockError::Busy(lock));
             return vec![not_saved(&error).remedy(format!(
                 "the next run tries again; if no gateway or other openclaw is running, remove {shown}"
             ))];
