@@ -4,6 +4,7 @@ pub mod auth_profiles;
 pub mod claude_code;
 pub mod codex;
 pub mod config;
+pub mod config_edit;
 pub mod config_sections;
 pub mod dotenv;
 pub mod legacy;
