@@ -71,8 +71,12 @@ impl From<Verdict> for ExitStatus {
 pub enum ErrorKind {
     /// Whoever edits the config.
     Config,
+    /// Whoever pressed Ctrl-C.
+    Interrupted,
     /// Whoever runs the machine.
     Io,
+    /// Whoever changes the state that refuses a valid request.
+    Refused,
     /// Whoever typed the command.
     Usage,
 }
@@ -96,6 +100,16 @@ impl CommandError {
         Self::new(ErrorKind::Io, message)
     }
 
+    /// A command that was interrupted; nothing was changed.
+    pub fn interrupted() -> Self {
+        Self::new(ErrorKind::Interrupted, "interrupted; nothing was changed")
+    }
+
+    /// A valid request that the state refuses.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Refused, message)
+    }
+
     /// A wrong command line.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Usage, message)
@@ -116,7 +130,9 @@ impl CommandError {
     pub fn status(&self) -> ExitStatus {
         match self.kind {
             ErrorKind::Config => ExitStatus::Config,
+            ErrorKind::Interrupted => ExitStatus::Interrupted,
             ErrorKind::Io => ExitStatus::Io,
+            ErrorKind::Refused => ExitStatus::Failing,
             ErrorKind::Usage => ExitStatus::Usage,
         }
     }

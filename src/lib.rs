@@ -10,6 +10,7 @@ pub mod exit;
 pub mod format;
 pub mod process;
 pub mod render;
+pub mod settings;
 pub mod sync;
 pub mod sys;
 pub mod workspace;

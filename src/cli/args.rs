@@ -64,10 +64,95 @@ pub enum ModelsCommand {
     #[command(after_help = "Exit codes with --check: 0 ok, 1 expired, missing or unreadable, 2 expiring. \
                             Always: 64 usage, 70 bug, 74 I/O, 78 invalid config. Anything else is a failure.")]
     Status(StatusArgs),
+    /// Make a model the default
+    Set(ModelArg),
+    /// Make a model the default for images
+    SetImage(ModelArg),
+    /// List the configured models
+    List(ListArgs),
+    /// Names for models
+    #[command(subcommand)]
+    Aliases(AliasesCommand),
+    /// The models to fail over to
+    #[command(subcommand)]
+    Fallbacks(FallbacksCommand),
+    /// The image models to fail over to
+    #[command(subcommand)]
+    ImageFallbacks(FallbacksCommand),
+}
+
+/// A model.
+#[derive(Debug, Args)]
+pub struct ModelArg {
+    /// provider/model, or an alias
+    pub model: String,
+}
+
+/// How a list is printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ListFormat {
+    /// Print JSON
+    #[arg(long, conflicts_with = "plain")]
+    pub json: bool,
+
+    /// Print one entry a line and nothing else
+    #[arg(long)]
+    pub plain: bool,
+}
+
+/// The options of `models list`.
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Show every model that this program knows, not only the configured ones
+    #[arg(long)]
+    pub all: bool,
+
+    /// Show only models that run on this host
+    #[arg(long)]
+    pub local: bool,
+
+    /// Show only models of this provider
+    #[arg(long, value_name = "ID")]
+    pub provider: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) format: ListFormat,
+}
+
+/// The third word behind `models aliases`.
+#[derive(Debug, Subcommand)]
+pub enum AliasesCommand {
+    /// Show them
+    List(ListFormat),
+    /// Give a model another name
+    Add {
+        /// The name
+        alias: String,
+        /// provider/model
+        model: String,
+    },
+    /// Take a name away
+    Remove {
+        /// The name
+        alias: String,
+    },
+}
+
+/// The third word behind `models fallbacks` and `models image-fallbacks`.
+#[derive(Debug, Subcommand)]
+pub enum FallbacksCommand {
+    /// Show them
+    List(ListFormat),
+    /// Append a model
+    Add(ModelArg),
+    /// Take a model out
+    Remove(ModelArg),
+    /// Empty the list
+    Clear,
 }
 
 /// The options of `models status`.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct StatusArgs {
     /// Print JSON (docs/models-status.schema.json)
@@ -130,7 +215,7 @@ impl StatusArgs {
 }
 
 /// The words of `--refreshable`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub enum RefreshableArg {
     /// The expiry of the stored access token counts
     Strict,

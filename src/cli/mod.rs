@@ -1,20 +1,32 @@
 //! The command line: arguments in, exit status out.
 
 pub mod args;
+mod models_list;
+mod models_settings;
 mod models_status;
 pub mod printer;
 
 use std::panic::{self, AssertUnwindSafe};
+use std::time::Duration;
 
 use clap::Parser;
 use clap::error::ErrorKind as ClapErrorKind;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 use crate::exit::{CommandError, ExitStatus};
+use crate::format::config_edit::Edit;
+use crate::format::config_sections::Config;
 use crate::process::Process;
+use crate::settings::Slot;
+use crate::sys::reader::Reader;
+use crate::workspace::config_store::ConfigStore;
 use crate::workspace::paths::Installation;
+use crate::workspace::{Request, Workspace};
 use args::{Cli, Command, ModelsCommand, StatusArgs};
 use printer::Printer;
+
+/// How long a command may take to read its host when nothing says otherwise.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs the command line of the process. A panic is exit status 70 and prints no payload: it might hold a secret.
 pub fn run(process: &Process, clock: &Clock) -> ExitStatus {
@@ -43,13 +55,58 @@ fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatu
                 plain: models.status.plain || models.status_plain,
                 ..models.status.clone()
             };
-            match &models.command {
-                Some(ModelsCommand::Status(args)) => {
-                    models_status::run(cli, &args.or(&before), printer, clock)
+            let Some(command) = &models.command else {
+                return models_status::run(cli, &before, printer, clock);
+            };
+            if before != StatusArgs::default() && !matches!(command, ModelsCommand::Status(_)) {
+                return Err(CommandError::usage("options of the status stand before another command")
+                    .hint("write the options behind the whole command"));
+            }
+            let session = Session { cli, printer, clock };
+            match command {
+                ModelsCommand::Status(args) => models_status::run(cli, &args.or(&before), printer, clock),
+                ModelsCommand::Set(args) => models_settings::set(&session, Slot::Text, &args.model),
+                ModelsCommand::SetImage(args) => models_settings::set(&session, Slot::Image, &args.model),
+                ModelsCommand::List(args) => models_list::run(&session, args),
+                ModelsCommand::Aliases(command) => models_settings::aliases(&session, command),
+                ModelsCommand::Fallbacks(command) => {
+                    models_settings::fallbacks(&session, Slot::Text, command)
                 }
-                None => models_status::run(cli, &before, printer, clock),
+                ModelsCommand::ImageFallbacks(command) => {
+                    models_settings::fallbacks(&session, Slot::Image, command)
+                }
             }
         }
+    }
+}
+
+/// What every command has at hand.
+struct Session<'s> {
+    cli: &'s Cli,
+    printer: &'s Printer<'s>,
+    clock: &'s Clock,
+}
+
+impl Session<'_> {
+    fn workspace(&self) -> Result<Workspace, CommandError> {
+        let request = Request { installation: installation(self.cli), agent: self.cli.agent.clone() };
+        Workspace::load(self.printer.process(), self.clock, &request, Deadline::after(TIME_LIMIT))
+    }
+
+    /// Changes the config of a workspace; tells which file it was, or nothing when there was nothing to change.
+    fn change_config(
+        &self,
+        workspace: &Workspace,
+        plan: impl FnOnce(&Config) -> Result<Vec<Edit>, CommandError>,
+    ) -> Result<String, CommandError> {
+        let reader = Reader::new(Deadline::after(TIME_LIMIT));
+        let store = ConfigStore::new(&workspace.paths, &workspace.environment);
+        let shown = workspace.paths.shown(&workspace.paths.config).short;
+        Ok(if store.update(self.clock, &reader, plan)? {
+            format!("Updated {shown}\n")
+        } else {
+            String::new()
+        })
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::cli::args::{Cli, StatusArgs};
-use crate::cli::installation;
 use crate::cli::printer::Printer;
+use crate::cli::{TIME_LIMIT, installation};
 use crate::clock::{Clock, Deadline};
 use crate::core::assess::assess;
 use crate::core::report::{Policy, Refreshable, Report};
@@ -16,8 +16,6 @@ use crate::workspace::{Request, Workspace};
 
 /// How long a busy store may keep a report waiting; what is not saved then is saved by the next run.
 const LOCK_PATIENCE: Duration = Duration::from_secs(3);
-/// How long everything may take when nothing says otherwise.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// Clears the screen and puts the cursor on its first line.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 

@@ -60,6 +60,7 @@ pub fn assess(snapshot: &Snapshot, now: DateTime<Utc>, policy: &Policy) -> Repor
         store_path: snapshot.store_path.clone(),
         config_path: snapshot.config_path.clone(),
         models: snapshot.models.clone(),
+        configured_providers: snapshot.configured_providers.clone(),
         resolved_default: resolved_default(snapshot),
         profiles,
         providers,

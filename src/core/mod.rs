@@ -7,6 +7,7 @@ pub mod finding;
 pub mod json_tree;
 pub mod login;
 pub mod model_ref;
+pub mod models;
 pub mod notice;
 pub mod provider;
 pub mod remedy;

@@ -169,6 +169,8 @@ pub struct Report {
     pub models: ModelSettings,
     /// The default model in normal form, `provider/model`.
     pub resolved_default: String,
+    /// Provider ids that the config defines.
+    pub configured_providers: Vec<String>,
     /// Profiles, sorted by provider and id.
     pub profiles: Vec<ProfileReport>,
     /// Every provider known here, sorted by id.

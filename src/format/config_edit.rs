@@ -111,7 +111,11 @@ fn in_quotes_of(old: &str, text: &str) -> String {
 }
 
 fn texts(array: &CstArray) -> Vec<Option<String>> {
-    array.elements().iter().map(|node| node.as_string_lit().and_then(|literal| literal.decoded_value().ok())).collect()
+    array
+        .elements()
+        .iter()
+        .map(|node| node.as_string_lit().and_then(|literal| literal.decoded_value().ok()))
+        .collect()
 }
 
 /// Whether dropping elements and appending others leads to the wanted list.
@@ -166,7 +170,12 @@ mod tests {
     #[test]
     fn only_what_was_asked_for_changes() {
         for (name, before, edit, after) in [
-            ("empty", "", primary("a/b"), "{\n  \"agents\": {\n    \"defaults\": {\n      \"model\": {\n        \"primary\": \"a/b\"\n      }\n    }\n  }\n}\n"),
+            (
+                "empty",
+                "",
+                primary("a/b"),
+                "{\n  \"agents\": {\n    \"defaults\": {\n      \"model\": {\n        \"primary\": \"a/b\"\n      }\n    }\n  }\n}\n",
+            ),
             (
                 "comments and trailing commas",
                 "// top\n{\n  agents: { // in\n    defaults: { model: { primary: \"x/y\", /* why */ }, },\n  },\n}\n",

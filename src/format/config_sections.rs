@@ -23,12 +23,20 @@ pub struct Config {
     pub models: Vec<(String, Option<String>)>,
     /// `agents.list`.
     pub agents: Vec<Agent>,
-    /// `models.providers`: id and key.
-    pub providers: Vec<(String, Option<Secret>)>,
+    /// `models.providers`, by id.
+    pub providers: Vec<(String, ProviderEntry)>,
     /// The `env` block.
     pub env: EnvBlock,
     /// Keys that nobody knows in sections that we know whole.
     pub unknown_keys: Vec<Problem>,
+}
+
+impl Config {
+    /// Alias and model key of every listed model that has an alias, in config order.
+    pub fn aliases(&self) -> Vec<(String, String)> {
+        let listed = self.models.iter();
+        listed.filter_map(|(key, alias)| Some((alias.clone()?, key.clone()))).collect()
+    }
 }
 
 /// An entry of `auth.profiles`.
@@ -40,6 +48,15 @@ pub struct AuthProfile {
     pub mode: &'static str,
     /// The account's address.
     pub email: Option<String>,
+}
+
+/// An entry of `models.providers`.
+#[derive(Clone, Debug, Default)]
+pub struct ProviderEntry {
+    /// The API key, when there is one that is not blank.
+    pub key: Option<Secret>,
+    /// Where requests go.
+    pub base_url: String,
 }
 
 /// A primary model and the ones to fail over to.
@@ -139,7 +156,7 @@ fn read_models(models: &Section<'_>, config: &mut Config) {
     models.one_of("mode", &["merge", "replace"]);
     for (id, provider) in models.section("providers").sections() {
         provider.closed(&["baseUrl", "apiKey", "auth", "api", "headers", "authHeader", "models"]);
-        provider.required_text("baseUrl");
+        let base_url = provider.required_text("baseUrl").unwrap_or_default().to_owned();
         provider.one_of("auth", &["api-key", "aws-sdk", "oauth", "token"]);
         provider.one_of("api", API_KINDS);
         provider.flag("authHeader");
@@ -156,7 +173,7 @@ fn read_models(models: &Section<'_>, config: &mut Config) {
             model.one_of("api", API_KINDS);
         }
         let key = provider.text("apiKey").map(Secret::new).filter(|key| !key.is_blank());
-        config.providers.push((id.to_owned(), key));
+        config.providers.push((id.to_owned(), ProviderEntry { key, base_url }));
     }
 }
 

@@ -16,6 +16,8 @@ const STALE_MS: i64 = 30_000;
 /// The first and the longest wait between two tries.
 const FIRST_WAIT: Duration = Duration::from_millis(4);
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
+/// How often a turn is asked for, [`LONGEST_WAIT`] apart: ten seconds in all.
+const TURN_TRIES: usize = 100;
 
 /// A held lock; dropping it releases it.
 #[derive(Debug)]
@@ -75,6 +77,20 @@ pub fn acquire(
         waited += wait;
         wait = (wait * 2).min(LONGEST_WAIT);
     }
+}
+
+/// A turn among our own processes for a file that the Node program writes without any lock; `None` when another one
+/// of us does not finish.
+pub fn between_us(target: &Path, clock: &Clock) -> Option<std::fs::File> {
+    let folder = fs_err::File::open(target.parent()?).ok()?.into_file();
+    for _ in 0..TURN_TRIES {
+        // A file system that knows no such lock gives the turn to everybody.
+        if !matches!(folder.try_lock(), Err(std::fs::TryLockError::WouldBlock)) {
+            return Some(folder);
+        }
+        clock.sleep(LONGEST_WAIT);
+    }
+    None
 }
 
 /// The lock directory of a store.

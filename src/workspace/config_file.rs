@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::CommandError;
 use crate::format::config::{self, MAX_INCLUDE_DEPTH, Node, Origin, Problem};
+use crate::format::config_sections::{self, Config};
 use crate::format::{ParseFailure, position};
 use crate::sys::files::ReadFailure;
 use crate::sys::reader::Reader;
+use crate::workspace::agents;
+use crate::workspace::environment::Environment;
 use crate::workspace::paths::{Paths, lexically_normal};
 
 /// How to name a config in messages and where its files are.
@@ -26,20 +29,33 @@ impl<'r> ConfigFile<'r> {
 
     /// Reads the file and what it includes; `None` when it does not exist.
     pub fn load(&mut self) -> Result<Option<Node>, CommandError> {
-        let main = self.main.clone();
-        let content = match self.reader.read(&main) {
-            Ok(content) => content,
-            Err(ReadFailure::Absent) => return Ok(None),
+        match self.reader.read(&self.main) {
+            Ok(content) => self.load_from(&content.bytes).map(Some),
+            Err(ReadFailure::Absent) => Ok(None),
             Err(ReadFailure::Failed(reason)) => {
-                let shown = self.paths.shown(&main).short;
-                return Err(CommandError::io(format!("failed to read {shown}: {reason}")));
+                let shown = self.paths.shown(&self.main).short;
+                Err(CommandError::io(format!("failed to read {shown}: {reason}")))
             }
-        };
+        }
+    }
+
+    /// The same for a content that is not in the file yet; what it includes is read.
+    pub fn load_from(&mut self, bytes: &[u8]) -> Result<Node, CommandError> {
+        let main = self.main.clone();
         let node = self
-            .parse(&main, &content.bytes)
+            .parse(&main, bytes)
             .map_err(|(message, origin)| self.invalid(&[Problem { path: String::new(), message, origin }]))?;
-        let resolved = self.resolve(node, &[main]).map_err(|problem| self.invalid(&[problem]))?;
-        Ok(Some(resolved))
+        self.resolve(node, &[main]).map_err(|problem| self.invalid(&[problem]))
+    }
+
+    /// The typed sections of a loaded tree, its variables replaced.
+    pub fn typed(&self, mut tree: Node, environment: &Environment) -> Result<Config, CommandError> {
+        let mut problems = Vec::new();
+        config::substitute(&mut tree, "", &|name| environment.for_config(name), &mut problems);
+        let typed = config_sections::read(&tree).map_err(|wrong| problems.extend(wrong));
+        let shared = typed.as_ref().ok().and_then(|config| agents::shared_folder(config, self.paths));
+        problems.extend(shared);
+        typed.ok().filter(|_| problems.is_empty()).ok_or_else(|| self.invalid(&problems))
     }
 
     /// The error that lists problems with file, line, column and key path.

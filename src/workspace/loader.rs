@@ -9,7 +9,7 @@ use crate::core::secret::Secret;
 use crate::core::snapshot::{ProviderKey, Source, SourceProblem, SourceState};
 use crate::exit::CommandError;
 use crate::format::config;
-use crate::format::config_sections::{self, Config};
+use crate::format::config_sections::Config;
 use crate::format::legacy::{self, LegacyEntries};
 use crate::format::ops::{self, Ops};
 use crate::format::{ParseFailure, models_json, utf8};
@@ -20,7 +20,7 @@ use crate::workspace::config_file::ConfigFile;
 use crate::workspace::environment::Environment;
 use crate::workspace::paths::Paths;
 use crate::workspace::store::{CredentialStore, LEGACY_FILE, MODELS_FILE, StoreState};
-use crate::workspace::{Legacy, agents, source};
+use crate::workspace::{Legacy, source};
 
 /// The state of one load.
 pub(super) struct Loader<'a> {
@@ -56,20 +56,8 @@ impl Loader<'_> {
                 "is used as the state folder, under its earlier name",
             ));
         }
-        let Some(mut tree) = tree else { return Ok((Config::default(), environment)) };
-        let mut problems = Vec::new();
-        config::substitute(&mut tree, "", &|name| environment.for_config(name), &mut problems);
-        let config = match config_sections::read(&tree) {
-            Ok(config) if problems.is_empty() => config,
-            Ok(_) => return Err(file.invalid(&problems)),
-            Err(wrong) => {
-                problems.extend(wrong);
-                return Err(file.invalid(&problems));
-            }
-        };
-        if let Some(problem) = agents::shared_folder(&config, self.paths) {
-            return Err(file.invalid(&[problem]));
-        }
+        let Some(tree) = tree else { return Ok((Config::default(), environment)) };
+        let config = file.typed(tree, &environment)?;
         self.note_config(&config, &file);
         environment.add_config(format!("env in {}", self.paths.shown(&self.paths.config).short), &config.env);
         Ok((config, environment))
@@ -189,8 +177,8 @@ impl Loader<'_> {
         environment: &Environment,
     ) -> Vec<ProviderKey> {
         let source = format!("config: {}", self.paths.shown(&self.paths.config).short);
-        let configured = config.providers.iter().filter_map(|(id, key)| {
-            Some(ProviderKey { provider: id.clone(), secret: key.clone()?, source: source.clone() })
+        let configured = config.providers.iter().filter_map(|(id, entry)| {
+            Some(ProviderKey { provider: id.clone(), secret: entry.key.clone()?, source: source.clone() })
         });
         let mut keys: Vec<_> = configured.collect();
         let path = agent_dir.join(MODELS_FILE);

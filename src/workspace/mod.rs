@@ -4,6 +4,7 @@
 
 pub mod agents;
 pub mod config_file;
+pub mod config_store;
 pub mod environment;
 mod loader;
 pub mod logins;
@@ -239,12 +240,7 @@ impl Workspace {
             image_primary: self.config.image_model.primary.clone(),
             image_fallbacks: self.config.image_model.fallbacks.clone().unwrap_or_default(),
             allowed: self.config.models.iter().map(|(key, _)| key.clone()).collect(),
-            aliases: self
-                .config
-                .models
-                .iter()
-                .filter_map(|(key, alias)| Some((alias.clone()?, key.clone())))
-                .collect(),
+            aliases: self.config.aliases(),
         }
     }
 }

@@ -14,8 +14,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("sys", &["core", "clock"]),
     ("workspace", &["core", "format", "sys", "clock", "exit", "process"]),
     ("sync", &["workspace", "core", "format", "sys", "clock"]),
+    ("settings", &["core", "exit", "format"]),
     ("render", &["core", "exit"]),
-    ("cli", &["sync", "workspace", "render", "core", "format", "clock", "exit", "process"]),
+    (
+        "cli",
+        &["sync", "settings", "sys", "workspace", "render", "core", "format", "clock", "exit", "process"],
+    ),
     ("main", &["cli", "clock", "process"]),
 ];
 

@@ -13,6 +13,7 @@ mod environment;
 mod harmless;
 mod house;
 mod machine;
+mod model_settings;
 mod properties;
 mod states;
 mod status_json;

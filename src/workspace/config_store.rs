@@ -1,0 +1,153 @@
+//! Changing `openclaw.json`: the one way in which this program writes the config.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::clock::Clock;
+use crate::exit::CommandError;
+use crate::format::config::{Node, Tree};
+use crate::format::config_edit::{self, Edit};
+use crate::format::config_sections::Config;
+use crate::sys::files::{self, ReadFailure, ReplaceError, Replaced};
+use crate::sys::lock;
+use crate::sys::reader::Reader;
+use crate::sys::signals;
+use crate::workspace::config_file::ConfigFile;
+use crate::workspace::environment::Environment;
+use crate::workspace::paths::Paths;
+
+/// How many older backups stay beside the newest one (reference: `.bak`, `.bak.1` to `.bak.4`).
+const OLDER_BACKUPS: usize = 4;
+
+/// The config file of a workspace.
+pub struct ConfigStore<'w> {
+    paths: &'w Paths,
+    environment: &'w Environment,
+}
+
+impl<'w> ConfigStore<'w> {
+    /// The config of this workspace, with the environment that its variables come from.
+    pub fn new(paths: &'w Paths, environment: &'w Environment) -> Self {
+        Self { paths, environment }
+    }
+
+    /// Applies what `plan` makes of the config as it is once nobody else of us writes it.
+    ///
+    /// Refuses when the config is invalid, or would be, or when an included file decides a value that was to change.
+    /// The old content becomes the newest backup, 0600. Tells whether there was anything to change.
+    pub fn update(
+        &self,
+        clock: &Clock,
+        reader: &Reader,
+        plan: impl FnOnce(&Config) -> Result<Vec<Edit>, CommandError>,
+    ) -> Result<bool, CommandError> {
+        let _signals = signals::defer();
+        let shown = self.paths.shown(&self.paths.config).short;
+        let io = |error: io::Error| {
+            CommandError::io(format!("failed to write {shown}: {}", files::reason(&error)))
+                .hint("the config was left as it was")
+        };
+        let folder = self.paths.config.parent().unwrap_or(Path::new("/"));
+        files::create_private_dir(folder).map_err(io)?;
+        let target = files::target(&self.paths.config).map_err(io)?;
+        let _turn = lock::between_us(&target, clock)
+            .ok_or_else(|| CommandError::refused(format!("another openclaw is writing {shown}")))?;
+        let old = match files::read(&target) {
+            Ok(content) => Some(content.bytes),
+            Err(ReadFailure::Absent) => None,
+            Err(ReadFailure::Failed(reason)) => {
+                return Err(CommandError::io(format!("failed to read {shown}: {reason}")));
+            }
+        };
+        let config = match &old {
+            Some(bytes) => self.validated(reader, bytes)?.1,
+            None => Config::default(),
+        };
+        let mut edits = plan(&config)?;
+        if edits.is_empty() {
+            return Ok(false);
+        }
+        if config.claude_mode_migrated {
+            edits.push(Edit::set(["auth", "profiles", "anthropic:claude-cli", "mode"], "oauth"));
+        }
+        let text = String::from_utf8_lossy(old.as_deref().unwrap_or_default());
+        let new = config_edit::apply(&text, &edits)
+            .map_err(|failure| CommandError::refused(format!("{shown}: {}", failure.message)))?;
+        let (tree, _) = self.validated(reader, new.as_bytes())?;
+        for edit in &edits {
+            self.assert_effective(&tree, edit)?;
+        }
+        if let Some(old) = &old {
+            back_up(&target, old).map_err(io)?;
+        }
+        match files::replace(&target, new.as_bytes()) {
+            Ok(Replaced::Atomically | Replaced::InPlace) => Ok(true),
+            Err(ReplaceError::Unchanged(error)) => Err(io(error)),
+            Err(ReplaceError::Torn(error, backup)) => Err(io(error).hint(format!(
+                "{shown} was damaged; its old content is in {}",
+                self.paths.shown(&backup).short
+            ))),
+        }
+    }
+
+    fn validated(&self, reader: &Reader, bytes: &[u8]) -> Result<(Node, Config), CommandError> {
+        let mut file = ConfigFile::new(reader, self.paths, &self.paths.config);
+        let tree = file.load_from(bytes)?;
+        let config = file.typed(tree.clone(), self.environment)?;
+        Ok((tree, config))
+    }
+
+    /// Included files are merged into the config: what they add to a list cannot be taken away in the main file.
+    fn assert_effective(&self, tree: &Node, edit: &Edit) -> Result<(), CommandError> {
+        let found = edit.path().iter().try_fold(tree, |node, key| match &node.value {
+            Tree::Table(members) => members.iter().find(|(name, _)| name == key).map(|(_, node)| node),
+            _ => None,
+        });
+        let is_effective = match edit {
+            Edit::Set(_, wanted) => found.is_some_and(|node| equals(node, wanted)),
+            Edit::Remove(_) => found.is_none(),
+        };
+        if is_effective {
+            return Ok(());
+        }
+        let path = edit.path().join(".");
+        let shown = self.paths.shown(&self.paths.config).short;
+        Err(CommandError::refused(format!("{path} is also set in a file that {shown} includes"))
+            .hint("change it there; nothing was written"))
+    }
+}
+
+fn equals(node: &Node, value: &Value) -> bool {
+    match (&node.value, value) {
+        (Tree::Null, Value::Null) => true,
+        (Tree::Flag(a), Value::Bool(b)) => a == b,
+        (Tree::Number(a), Value::Number(b)) => b.as_f64() == Some(*a),
+        (Tree::Text(a), Value::String(b)) => a == b,
+        (Tree::List(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equals(a, b)),
+        (Tree::Table(a), Value::Object(b)) => {
+            b.iter().all(|(key, value)| a.iter().any(|(name, node)| name == key && equals(node, value)))
+        }
+        _ => false,
+    }
+}
+
+/// Moves `.bak.3` to `.bak.4` and so on, and keeps the old content as `.bak`.
+fn back_up(target: &Path, old: &[u8]) -> io::Result<()> {
+    let name = |number: usize| {
+        let mut name = target.as_os_str().to_owned();
+        name.push(if number == 0 { ".bak".to_owned() } else { format!(".bak.{number}") });
+        PathBuf::from(name)
+    };
+    for number in (0..OLDER_BACKUPS).rev() {
+        match fs_err::rename(name(number), name(number + 1)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    match files::replace(&name(0), old) {
+        Ok(_) => Ok(()),
+        Err(ReplaceError::Unchanged(error) | ReplaceError::Torn(error, _)) => Err(error),
+    }
+}
