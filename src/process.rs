@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -75,6 +75,8 @@ pub struct FakeProcess {
     pub terminal_width: Option<usize>,
     /// The program that answers for the macOS keychain.
     pub keychain_program: Option<PathBuf>,
+    /// What stdin holds.
+    pub stdin: Vec<u8>,
     /// Everything written to stdout.
     pub stdout: Arc<Mutex<Vec<u8>>>,
     /// Everything written to stderr.
@@ -171,6 +173,22 @@ impl Process {
         }
     }
 
+    /// Whether a person sits at stdin.
+    pub fn stdin_is_terminal(&self) -> bool {
+        match self {
+            Self::Os { .. } => io::stdin().is_terminal(),
+            Self::Fake(_) => false,
+        }
+    }
+
+    /// One line of stdin, ended by LF, CR or the end of input; `None` when there is no input at all.
+    pub fn read_line(&self) -> io::Result<Option<String>> {
+        match self {
+            Self::Os { .. } => first_line(io::stdin().lock()),
+            Self::Fake(fake) => first_line(fake.stdin.as_slice()),
+        }
+    }
+
     /// Writes to stdout. A reader that went away is no error: it has seen enough.
     pub fn write_stdout(&self, text: &str) -> io::Result<()> {
         match self {
@@ -197,4 +215,30 @@ impl Process {
             }
         }
     }
+}
+
+/// The longest line that is read: no key or token is nearly that long.
+const LONGEST_LINE: usize = 64 * 1024;
+
+fn first_line(mut input: impl BufRead) -> io::Result<Option<String>> {
+    let invalid = |reason: &str| io::Error::new(io::ErrorKind::InvalidData, reason.to_owned());
+    let mut line: Option<Vec<u8>> = None;
+    loop {
+        let chunk = input.fill_buf()?;
+        if chunk.is_empty() {
+            break;
+        }
+        let end = chunk.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+        let line = line.get_or_insert_default();
+        line.extend(&chunk[..end.unwrap_or(chunk.len())]);
+        let taken = end.map_or(chunk.len(), |end| end + 1);
+        input.consume(taken);
+        if line.len() > LONGEST_LINE {
+            return Err(invalid("the line is longer than 64 KiB"));
+        }
+        if end.is_some() {
+            break;
+        }
+    }
+    line.map(|line| String::from_utf8(line).map_err(|_| invalid("the input is not UTF-8"))).transpose()
 }

@@ -70,6 +70,9 @@ pub enum ModelsCommand {
     SetImage(ModelArg),
     /// List the configured models
     List(ListArgs),
+    /// Put credentials in, take them out, order them
+    #[command(subcommand)]
+    Auth(AuthCommand),
     /// Names for models
     #[command(subcommand)]
     Aliases(AliasesCommand),
@@ -86,6 +89,94 @@ pub enum ModelsCommand {
 pub struct ModelArg {
     /// provider/model, or an alias
     pub model: String,
+}
+
+/// The third word behind `models auth`.
+#[derive(Debug, Subcommand)]
+pub enum AuthCommand {
+    /// List the profiles of an agent
+    List(AuthListArgs),
+    /// Store a token that you paste or pipe in
+    PasteToken(PasteTokenArgs),
+    /// Take a profile out of the store
+    Remove(AuthRemoveArgs),
+    /// Let a profile that is cooling down or disabled be used again
+    Unblock(ProfileArg),
+    /// The order in which the profiles of a provider are tried
+    #[command(subcommand)]
+    Order(OrderCommand),
+}
+
+/// A profile.
+#[derive(Debug, Args)]
+pub struct ProfileArg {
+    /// The profile id, for example anthropic:manual
+    #[arg(value_name = "PROFILE")]
+    pub profile_id: String,
+}
+
+/// The options of `models auth list`.
+#[derive(Debug, Args)]
+pub struct AuthListArgs {
+    /// Print JSON: the profiles as `models status --json` has them
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The options of `models auth remove`.
+#[derive(Debug, Args)]
+pub struct AuthRemoveArgs {
+    #[command(flatten)]
+    pub(crate) profile: ProfileArg,
+
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// The options of `models auth paste-token`.
+#[derive(Debug, Args)]
+pub struct PasteTokenArgs {
+    /// The provider that the token is for
+    #[arg(long, value_name = "ID")]
+    pub provider: String,
+
+    /// The profile to store it under [default: PROVIDER:manual]
+    #[arg(long, value_name = "PROFILE")]
+    pub profile_id: Option<String>,
+
+    /// When it ends, counted from now: 365d, 12h; nothing verifies it
+    #[arg(long, value_name = "SPAN", value_parser = crate::core::token::span_ms, allow_hyphen_values = true)]
+    pub expires_in: Option<i64>,
+}
+
+/// The fourth word behind `models auth order`.
+#[derive(Debug, Subcommand)]
+pub enum OrderCommand {
+    /// Show the order
+    Get {
+        /// The provider
+        #[arg(long, value_name = "ID")]
+        provider: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set the order
+    Set {
+        /// The provider
+        #[arg(long, value_name = "ID")]
+        provider: String,
+        /// Profile ids, the first one is tried first
+        #[arg(required = true, value_name = "PROFILE")]
+        profiles: Vec<String>,
+    },
+    /// Go back to the default order
+    Clear {
+        /// The provider
+        #[arg(long, value_name = "ID")]
+        provider: String,
+    },
 }
 
 /// How a list is printed.

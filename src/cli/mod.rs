@@ -1,6 +1,9 @@
 //! The command line: arguments in, exit status out.
 
 pub mod args;
+mod auth_order;
+mod auth_paste;
+mod auth_profiles;
 mod models_list;
 mod models_settings;
 mod models_status;
@@ -13,20 +16,28 @@ use clap::Parser;
 use clap::error::ErrorKind as ClapErrorKind;
 
 use crate::clock::{Clock, Deadline};
+use crate::core::assess::assess;
+use crate::core::report::{Policy, Report};
+use crate::core::store::AuthStore;
 use crate::exit::{CommandError, ExitStatus};
 use crate::format::config_edit::Edit;
 use crate::format::config_sections::Config;
 use crate::process::Process;
 use crate::settings::Slot;
+use crate::sys::lock::LockError;
 use crate::sys::reader::Reader;
 use crate::workspace::config_store::ConfigStore;
 use crate::workspace::paths::Installation;
+use crate::workspace::store::{UpdateError, Updated};
 use crate::workspace::{Request, Workspace};
-use args::{Cli, Command, ModelsCommand, StatusArgs};
+use args::{AuthCommand, Cli, Command, ModelsCommand, StatusArgs};
 use printer::Printer;
 
 /// How long a command may take to read its host when nothing says otherwise.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a command that must write waits for the store, as long as the Node program does.
+const STORE_PATIENCE: Duration = Duration::from_secs(50);
 
 /// Runs the command line of the process. A panic is exit status 70 and prints no payload: it might hold a secret.
 pub fn run(process: &Process, clock: &Clock) -> ExitStatus {
@@ -68,6 +79,11 @@ fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatu
                 ModelsCommand::Set(args) => models_settings::set(&session, Slot::Text, &args.model),
                 ModelsCommand::SetImage(args) => models_settings::set(&session, Slot::Image, &args.model),
                 ModelsCommand::List(args) => models_list::run(&session, args),
+                ModelsCommand::Auth(AuthCommand::List(args)) => auth_profiles::list(&session, args.json),
+                ModelsCommand::Auth(AuthCommand::PasteToken(args)) => auth_paste::run(&session, args),
+                ModelsCommand::Auth(AuthCommand::Remove(args)) => auth_profiles::remove(&session, args),
+                ModelsCommand::Auth(AuthCommand::Unblock(args)) => auth_profiles::unblock(&session, args),
+                ModelsCommand::Auth(AuthCommand::Order(command)) => auth_order::run(&session, command),
                 ModelsCommand::Aliases(command) => models_settings::aliases(&session, command),
                 ModelsCommand::Fallbacks(command) => {
                     models_settings::fallbacks(&session, Slot::Text, command)
@@ -91,6 +107,34 @@ impl Session<'_> {
     fn workspace(&self) -> Result<Workspace, CommandError> {
         let request = Request { installation: installation(self.cli), agent: self.cli.agent.clone() };
         Workspace::load(self.printer.process(), self.clock, &request, Deadline::after(TIME_LIMIT))
+    }
+
+    /// What the status of a workspace would be, without a sync.
+    fn report(&self, workspace: &Workspace) -> Report {
+        let own = workspace.own_store();
+        let snapshot = workspace.snapshot(&own, workspace.main_store());
+        assess(&snapshot, self.clock.now(), &Policy::default())
+    }
+
+    /// Changes the agent's own store; tells whether there was anything to change.
+    fn change_store(
+        &self,
+        workspace: &Workspace,
+        edit: impl FnMut(&mut AuthStore) -> bool,
+    ) -> Result<bool, CommandError> {
+        let updated = workspace.store.update(self.clock, STORE_PATIENCE, edit);
+        updated.map(|updated| updated != Updated::Unchanged).map_err(|error| match error {
+            UpdateError::Lock(LockError::Busy(lock)) => {
+                let shown = workspace.paths.shown(&lock).short;
+                CommandError::refused("Failed to update auth-profiles.json (lock busy?).")
+                    .hint(format!("if no gateway or other openclaw is running, remove {shown}"))
+            }
+            UpdateError::Lock(LockError::Interrupted) => CommandError::interrupted(),
+            error @ UpdateError::Unreadable(..) => {
+                CommandError::refused(error.to_string()).hint("mend or restore the file and try again")
+            }
+            error => CommandError::io(error.to_string()),
+        })
     }
 
     /// Changes the config of a workspace; tells which file it was, or nothing when there was nothing to change.

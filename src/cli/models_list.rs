@@ -10,7 +10,7 @@ use crate::cli::models_settings::pretty;
 use crate::core::model_ref;
 use crate::core::models::{self, MODELS};
 use crate::core::provider;
-use crate::core::report::{Policy, Report};
+use crate::core::report::Report;
 use crate::exit::{CommandError, ExitStatus};
 use crate::render::printable;
 use crate::workspace::Workspace;
@@ -25,9 +25,7 @@ struct Row {
 /// Lists the configured models, or all that are known.
 pub(super) fn run(session: &Session<'_>, args: &ListArgs) -> Result<ExitStatus, CommandError> {
     let workspace = session.workspace()?;
-    let own = workspace.own_store();
-    let snapshot = workspace.snapshot(&own, workspace.main_store());
-    let report = crate::core::assess::assess(&snapshot, session.clock.now(), &Policy::default());
+    let report = session.report(&workspace);
     let wanted = args.provider.as_deref().map(provider::normalize);
     let mut rows = rows(&report, args.all);
     rows.retain(|row| wanted.as_ref().is_none_or(|wanted| *wanted == row.provider));

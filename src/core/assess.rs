@@ -31,7 +31,7 @@ pub fn assess(snapshot: &Snapshot, now: DateTime<Utc>, policy: &Policy) -> Repor
     let mut profiles: Vec<_> = snapshot
         .profiles
         .iter()
-        .map(|record| judge_profile(record, resting.get(record.id.as_str()).copied(), now, policy))
+        .map(|record| judge_profile(snapshot, record, resting.get(record.id.as_str()).copied(), now, policy))
         .collect();
     let labels: Vec<_> = profiles.iter().map(overview_label).collect();
     let mut order: Vec<usize> = (0..profiles.len()).collect();
@@ -98,6 +98,7 @@ fn status_at(instant: EpochMs, now: EpochMs, warn_after_ms: i64) -> (Status, Rea
 }
 
 fn judge_profile(
+    snapshot: &Snapshot,
     record: &ProfileRecord,
     unusable: Option<&Unusable>,
     now: EpochMs,
@@ -141,7 +142,7 @@ fn judge_profile(
         remedies: if status.verdict() == Verdict::Ok && verdict == Verdict::Ok {
             Vec::new()
         } else {
-            remedy::mend_profile(record, refreshable)
+            remedy::mend_profile(record, refreshable, snapshot)
         },
     }
 }

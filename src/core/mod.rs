@@ -16,3 +16,4 @@ pub mod secret;
 pub mod snapshot;
 pub mod span;
 pub mod store;
+pub mod token;

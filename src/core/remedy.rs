@@ -4,7 +4,7 @@ use crate::core::credential::{CLAUDE_CLI_PROFILE, CODEX_CLI_PROFILE, Material, Q
 use crate::core::provider;
 use crate::core::snapshot::{ProfileRecord, Snapshot};
 
-/// Longer ids are cut where they stand in a sentence.
+/// Longer ids are not repeated in a command.
 const LONGEST_ID: usize = 60;
 
 /// The two shortest ways to get a credential for a provider.
@@ -46,7 +46,7 @@ pub fn get_credential(provider_id: &str, snapshot: &Snapshot) -> Vec<String> {
 }
 
 /// What renews or replaces a profile that has ended or is hollow; `renews_itself` when a use of it is enough.
-pub fn mend_profile(record: &ProfileRecord, renews_itself: bool) -> Vec<String> {
+pub fn mend_profile(record: &ProfileRecord, renews_itself: bool, snapshot: &Snapshot) -> Vec<String> {
     let vendor = match record.id.as_str() {
         CLAUDE_CLI_PROFILE => Some(("claude", "claude auth login")),
         CODEX_CLI_PROFILE => Some(("codex", "codex login")),
@@ -61,35 +61,52 @@ pub fn mend_profile(record: &ProfileRecord, renews_itself: bool) -> Vec<String> 
             vec![login]
         };
     }
-    let replace = |with: &str| {
-        format!(
-            "put {with} into profile {} of {}, or delete the profile",
-            quoted(&record.id),
-            record.store.short
-        )
-    };
+    let id = shell_word(&record.id);
+    let program = if record.inherited { &snapshot.main_program } else { &snapshot.program };
+    let remove = format!("`{program} models auth remove {id}`");
+    let provider = provider::normalize(&record.credential.provider);
     match &record.credential.material {
-        Material::ApiKey { .. } => vec![replace("a key")],
-        Material::Token { .. } if provider::normalize(&record.credential.provider) == "anthropic" => {
-            vec![replace("the token that `claude setup-token` prints")]
+        Material::ApiKey { .. } => {
+            let put = format!("put a key into profile {id} of {}", record.store.short);
+            vec![put, format!("{remove} if it is not needed")]
         }
-        Material::Token { .. } => vec![replace("a new token")],
+        Material::Token { .. } => {
+            let source = if provider == "anthropic" { ", with a token of `claude setup-token`" } else { "" };
+            let provider = shell_word(&provider);
+            let paste = format!("{program} models auth paste-token --provider {provider} --profile-id {id}");
+            vec![format!("`{paste}`{source}"), format!("{remove} if it is not needed")]
+        }
         Material::OAuth { .. } if renews_itself => vec!["the gateway renews it at the next use".to_owned()],
         Material::OAuth { .. } => {
-            let known = provider::find(&record.credential.provider);
-            match known.and_then(|provider| provider.login_command) {
-                Some(command) => vec![format!(
-                    "`{command}` for a new login, then delete profile {} from {}",
-                    quoted(&record.id),
-                    record.store.short
-                )],
-                None => vec![replace("the tokens of a new login")],
-            }
+            let command = provider::find(&provider).and_then(|provider| provider.login_command);
+            let login = command.map(|command| format!("`{command}` for a new login, then {remove}"));
+            vec![login.unwrap_or_else(|| format!("{remove}, and log in again where it came from"))]
         }
     }
 }
 
-fn quoted(id: &str) -> String {
-    let id: String = id.chars().take(LONGEST_ID).collect();
-    format!("\"{}\"", id.replace('"', "\\\""))
+/// A word for a shell, quoted where it must be. What nobody could type is named by what it is.
+fn shell_word(text: &str) -> String {
+    if text.chars().count() > LONGEST_ID || text.chars().any(char::is_control) {
+        return "PROFILE".to_owned();
+    }
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.:/@%+=".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_word;
+
+    #[test]
+    fn words_survive_a_shell() {
+        assert_eq!(shell_word("anthropic:me@x.com"), "anthropic:me@x.com");
+        assert_eq!(shell_word("it's a \"name\" $(rm)"), r#"'it'\''s a "name" $(rm)'"#);
+        assert_eq!(shell_word(""), "''");
+        assert_eq!(shell_word(&"n".repeat(61)), "PROFILE");
+        assert_eq!(shell_word("a\u{1b}b"), "PROFILE");
+    }
 }

@@ -19,6 +19,10 @@ pub struct FilePath {
 /// What one load of the workspace saw.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
+    /// How to call this program for the same installation and agent: `openclaw --profile work`.
+    pub program: String,
+    /// The same for the agent that is inherited from.
+    pub main_program: String,
     /// The agent in question.
     pub agent_id: String,
     /// Its folder.

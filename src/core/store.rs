@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::core::credential::{Credential, EpochMs, Expiry, Material};
 use crate::core::json_tree::{JsonNode, JsonObject};
+use crate::core::provider;
 use crate::core::secret::Secret;
 
 /// Members of a profile that belong to the credential itself and go when it is replaced.
@@ -133,6 +134,75 @@ impl AuthStore {
         *self = Self::from_document(std::mem::take(&mut self.document));
     }
 
+    /// The order that the store gives to a provider, under any spelling of it.
+    pub fn order(&self, provider_id: &str) -> Option<Vec<String>> {
+        let orders = self.document.get("order")?.to_object()?;
+        let wanted = provider::normalize(provider_id);
+        let found =
+            orders.members().filter(|(key, _)| provider::normalize(key) == wanted).last()?.1.to_value()?;
+        let ids = found.as_array()?.iter().filter_map(Value::as_str).map(|id| id.trim().to_owned());
+        Some(ids.filter(|id| !id.is_empty()).collect::<Vec<_>>()).filter(|ids| !ids.is_empty())
+    }
+
+    /// Gives a provider an order, or takes it away; tells whether that changed anything.
+    pub fn set_order(&mut self, provider_id: &str, ids: Option<&[String]>) -> bool {
+        if self.order(provider_id).as_deref() == ids {
+            return false;
+        }
+        let wanted = provider::normalize(provider_id);
+        self.require_version();
+        let orders = self.document.object_mut("order");
+        let spellings: Vec<_> = orders.members().map(|(key, _)| key.to_owned()).collect();
+        for key in spellings.iter().filter(|key| provider::normalize(key) == wanted) {
+            orders.remove(key);
+        }
+        if let Some(ids) = ids {
+            orders.push(&wanted, JsonNode::Value(json!(ids)));
+        } else if orders.members().next().is_none() {
+            self.document.remove("order");
+        }
+        true
+    }
+
+    /// Lets a resting profile be used again: no cooldown, not disabled, no errors counted. Tells whether it rested.
+    pub fn unblock(&mut self, id: &str) -> bool {
+        let Some((_, stats)) = self.usage.iter_mut().find(|(known, _)| known == id) else { return false };
+        if stats.cooldown_until.is_none() && stats.disabled_until.is_none() && stats.error_count == 0 {
+            return false;
+        }
+        *stats = UsageStats { last_used: stats.last_used, ..UsageStats::default() };
+        let stats = self.document.object_mut("usageStats").object_mut(id);
+        for member in ["cooldownUntil", "disabledUntil", "disabledReason", "failureCounts"] {
+            stats.remove(member);
+        }
+        stats.set("errorCount", JsonNode::Value(json!(0)));
+        true
+    }
+
+    /// Removes a profile and everything that the store says of it.
+    pub fn forget(&mut self, id: &str) {
+        self.remove(id);
+        self.usage.retain(|(known, _)| known != id);
+        if self.document.get("usageStats").is_some() {
+            self.document.object_mut("usageStats").remove(id);
+        }
+        let providers: Vec<String> =
+            self.document.get("order").and_then(JsonNode::to_object).map_or_else(Vec::new, |orders| {
+                orders.members().map(|(provider, _)| provider.to_owned()).collect()
+            });
+        for provider in providers {
+            let ids = self.order(&provider).unwrap_or_default();
+            if ids.iter().any(|known| known == id) {
+                let kept: Vec<_> = ids.into_iter().filter(|known| known != id).collect();
+                self.set_order(&provider, Some(kept.as_slice()).filter(|kept| !kept.is_empty()));
+            }
+        }
+        let last_good = self.document.get("lastGood").and_then(JsonNode::to_object).unwrap_or_default();
+        for (provider, _) in last_good.members().filter(|(_, node)| node.to_value() == Some(json!(id))) {
+            self.document.object_mut("lastGood").remove(provider);
+        }
+    }
+
     /// Removes a profile.
     pub fn remove(&mut self, id: &str) {
         self.profiles_mut().remove(id);
@@ -141,10 +211,18 @@ impl AuthStore {
     }
 
     fn profiles_mut(&mut self) -> &mut JsonObject {
+        self.require_version();
+        self.document.object_mut("profiles")
+    }
+
+    /// The reference wants a version and a `profiles` object in every store.
+    fn require_version(&mut self) {
         if self.document.get("version").is_none() {
             self.document.set_first("version", JsonNode::Value(json!(1)));
         }
-        self.document.object_mut("profiles")
+        if self.document.get("profiles").is_none() {
+            self.document.object_mut("profiles");
+        }
     }
 
     fn read_profiles(&mut self) {

@@ -13,6 +13,8 @@ use crate::format::section::{Notes, Section};
 pub struct Config {
     /// `auth.profiles`: id and what the config says of it.
     pub auth_profiles: Vec<(String, AuthProfile)>,
+    /// `auth.order`: provider as written, and profile ids.
+    pub auth_order: Vec<(String, Vec<String>)>,
     /// Whether the mode of the Claude Code profile was migrated from `token` to `oauth` on load.
     pub claude_mode_migrated: bool,
     /// `agents.defaults.model`.
@@ -134,7 +136,7 @@ fn read_auth(auth: &Section<'_>, config: &mut Config) {
     }
     let order = auth.section("order");
     for provider in order.keys() {
-        order.texts(provider);
+        config.auth_order.push((provider.to_owned(), order.texts(provider)));
     }
     let cooldowns = auth.section("cooldowns");
     cooldowns.closed(&[

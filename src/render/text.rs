@@ -40,6 +40,16 @@ pub fn render(report: &Report, look: Look) -> String {
     page.text
 }
 
+/// The profiles of the page alone.
+pub fn render_profiles(report: &Report, look: Look) -> String {
+    let mut page = Page { look, text: String::new() };
+    profiles(&mut page, report);
+    if report.profiles.is_empty() {
+        page.row(0, None, &format!("no profiles in {}", printable(&report.store_path.short)));
+    }
+    page.text.trim_start_matches('\n').to_owned()
+}
+
 fn headline(page: &mut Page, report: &Report) {
     let count = |status: Status| report.profiles.iter().filter(|profile| profile.status == status).count();
     let unreadable =

@@ -7,3 +7,4 @@ pub mod lock;
 pub mod reader;
 pub mod shell_env;
 pub mod signals;
+pub mod terminal;

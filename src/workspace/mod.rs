@@ -49,6 +49,8 @@ pub struct Request {
 
 /// One load of a host.
 pub struct Workspace {
+    /// What was asked for.
+    pub request: Request,
     /// Where everything is.
     pub paths: Paths,
     /// The typed config; defaults when there is none.
@@ -127,6 +129,7 @@ impl Workspace {
         loader.findings.extend(finding);
         let Loader { sources, findings, .. } = loader;
         Ok(Self {
+            request: request.clone(),
             paths: paths.clone(),
             config,
             ops,
@@ -173,7 +176,12 @@ impl Workspace {
         view.add(own, own_path.clone(), false, &|_| true);
         let mut findings = self.findings.clone();
         findings.append(&mut view.findings);
+        let agent =
+            self.request.agent.as_ref().map_or_else(String::new, |_| format!(" --agent {}", self.agent.id));
+        let program = self.request.installation.program();
         Snapshot {
+            main_program: format!("{program} --agent {}", agents::MAIN),
+            program: program + &agent,
             agent_id: self.agent.id.clone(),
             agent_dir: self.paths.shown(&self.agent.dir),
             store_path: own_path,

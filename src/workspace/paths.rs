@@ -23,6 +23,14 @@ pub struct Installation {
 }
 
 impl Installation {
+    /// How to call this program for the installation.
+    pub fn program(&self) -> String {
+        match self.name() {
+            Ok(Some(name)) => format!("openclaw --profile {name}"),
+            Ok(None) | Err(_) => "openclaw".to_owned(),
+        }
+    }
+
     /// The name behind `~/.openclaw-`; `None` for the plain one.
     fn name(&self) -> Result<Option<&str>, CommandError> {
         match (&self.profile, self.dev) {

@@ -6,6 +6,8 @@
 
 mod support;
 
+mod auth_order;
+mod auth_profiles;
 mod bad_input;
 mod canary;
 mod documents;

@@ -364,3 +364,20 @@ fn the_headline_counts_what_rests_and_a_wrong_clock() {
     env.file(crate::support::CONFIG, "{agents: {defaults: {model: {primary: 'openai/x'}}}}");
     assert!(env.status(&[]).stdout.starts_with("FAILING   the clock is wrong; a person is needed now"));
 }
+
+#[test]
+fn commands_to_type_are_for_the_installation_and_the_agent_that_were_looked_at() {
+    let env = TestEnv::new();
+    let store = json!({"profiles": {"a:x": token("a", json!(5))}}).to_string();
+    env.file(".openclaw-work/agents/main/agent/auth-profiles.json", &store);
+    env.file(".openclaw-work/agents/home/agent/auth-profiles.json", "{\"profiles\": {}}");
+    let typed = |args: &[&str]| env.run(args).stdout;
+    let paste = "models auth paste-token --provider a --profile-id a:x`";
+    let main = typed(&["--profile", "work", "models"]);
+    assert!(main.contains(&format!("`openclaw --profile work {paste}")), "{main}");
+    let home = typed(&["--profile", "work", "models", "--agent", "home"]);
+    assert!(home.contains(&format!("`openclaw --profile work --agent main {paste}")), "{home}");
+    env.file(".openclaw-work/agents/home/agent/auth-profiles.json", &store);
+    let home = typed(&["--profile", "work", "models", "--agent", "home"]);
+    assert!(home.contains(&format!("`openclaw --profile work --agent home {paste}")), "{home}");
+}

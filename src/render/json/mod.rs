@@ -12,12 +12,18 @@ use crate::exit::ExitStatus;
 use crate::render::is_harmful;
 use views::{
     Aliases, Auth, CauseView, Check, Counts, Document, Effective, FindingView, FullProfile, Health, KeyView,
-    MissingView, ModelConfig, Overview, ProfileView, ProviderHealth, ShellEnvView, SourceView, UnusableView,
+    MissingView, ModelConfig, Overview, ProfileView, ProfilesDocument, ProviderHealth, ShellEnvView,
+    SourceView, UnusableView,
 };
 
 /// The document, 2-space JSON and a newline.
 pub fn render(report: &Report) -> String {
     escaped(serde_json::to_string_pretty(&Document::of(report)).unwrap_or_default())
+}
+
+/// The profiles of the document alone, with the agent and its store.
+pub fn render_profiles(report: &Report) -> String {
+    escaped(serde_json::to_string_pretty(&ProfilesDocument::of(report)).unwrap_or_default())
 }
 
 /// Characters that a terminal would obey stand only inside of texts, where JSON can spell them another way.
@@ -70,6 +76,16 @@ impl<'r> Document<'r> {
             },
             sources: report.sources.iter().map(SourceView::from).collect(),
             findings: report.findings.iter().map(FindingView::from).collect(),
+        }
+    }
+}
+
+impl<'r> ProfilesDocument<'r> {
+    fn of(report: &'r Report) -> Self {
+        Self {
+            agent_id: &report.agent_id,
+            store_path: &report.store_path.full,
+            profiles: report.profiles.iter().map(FullProfile::from).collect(),
         }
     }
 }

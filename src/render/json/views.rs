@@ -136,6 +136,15 @@ pub(super) struct ProviderHealth<'r> {
     pub(super) remaining_ms: Option<i64>,
 }
 
+/// The profiles alone.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ProfilesDocument<'r> {
+    pub(super) agent_id: &'r str,
+    pub(super) store_path: &'r str,
+    pub(super) profiles: Vec<FullProfile<'r>>,
+}
+
 /// What the reference tells about a profile.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

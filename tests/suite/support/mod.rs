@@ -31,6 +31,7 @@ pub(crate) struct TestEnv {
     keychain_program: Option<PathBuf>,
     passwd_home: Option<PathBuf>,
     cwd: PathBuf,
+    stdin: Vec<u8>,
 }
 
 /// What a command did.
@@ -73,6 +74,7 @@ impl TestEnv {
             keychain_program: None,
             passwd_home: None,
             cwd,
+            stdin: Vec::new(),
         }
     }
 
@@ -105,6 +107,11 @@ impl TestEnv {
 
     pub(crate) fn passwd_home(mut self) -> Self {
         self.passwd_home = Some(self.home.path().to_owned());
+        self
+    }
+
+    pub(crate) fn stdin(mut self, input: &str) -> Self {
+        self.stdin = input.as_bytes().to_vec();
         self
     }
 
@@ -169,6 +176,7 @@ impl TestEnv {
             passwd_home: self.passwd_home.clone(),
             terminal_width: self.width,
             keychain_program: self.keychain_program.clone(),
+            stdin: self.stdin.clone(),
             stdout: Arc::clone(&stdout),
             stderr: Arc::clone(&stderr),
         }));

@@ -1,0 +1,130 @@
+//! `openclaw models auth paste-token`.
+
+use serde_json::json;
+
+use crate::cli::Session;
+use crate::cli::args::PasteTokenArgs;
+use crate::core::credential::{Credential, Expiry, Material};
+use crate::core::provider::{self, PROVIDERS};
+use crate::core::secret::Secret;
+use crate::core::token;
+use crate::exit::{CommandError, ExitStatus};
+use crate::format::config_edit::Edit;
+use crate::format::config_sections::Config;
+use crate::render::printable;
+use crate::sys::terminal::{self, Answer};
+use crate::workspace::Workspace;
+
+/// How alike two provider ids must be to take one for a slip of the other.
+const SLIP: f64 = 0.85;
+/// The longest profile id that makes sense.
+const LONGEST_ID: usize = 200;
+
+/// Stores a token under a profile and names it in the config.
+pub(super) fn run(session: &Session<'_>, args: &PasteTokenArgs) -> Result<ExitStatus, CommandError> {
+    let workspace = session.workspace()?;
+    let provider = known_provider(&workspace, &args.provider)?;
+    let id =
+        args.profile_id.as_deref().map_or_else(|| format!("{provider}:manual"), |id| id.trim().to_owned());
+    if id.is_empty() || id.chars().any(char::is_control) || id.len() > LONGEST_ID {
+        return Err(CommandError::usage("the profile id must be a short text without control characters"));
+    }
+    let pasted = ask(session, &provider)?;
+    let token = token::checked(&pasted).map_err(|why| {
+        CommandError::usage(format!("this cannot be a token: {why}")).hint("nothing was stored")
+    })?;
+    let is_setup_token = token::is_setup_token(token.expose());
+    let expires = match args.expires_in {
+        Some(span) if span > 0 => Expiry::At(session.clock.now().timestamp_millis().saturating_add(span)),
+        _ => Expiry::Absent,
+    };
+    let credential = Credential {
+        provider: provider.clone(),
+        email: None,
+        material: Material::Token { token: Some(token), expires },
+    };
+    let before = workspace.own_store().profile(&id).cloned();
+    session.change_store(&workspace, |store| {
+        store.upsert(&id, credential.clone());
+        true
+    })?;
+    let changed = session.change_config(&workspace, |config| Ok(name_in_config(config, &provider, &id)));
+    let updated = changed.map_err(|error| {
+        // A profile that the config does not name would be half of the wish: the store goes back to what it was.
+        let restored = session.change_store(&workspace, |store| {
+            match &before {
+                Some(before) => store.upsert(&id, before.clone()),
+                None => store.forget(&id),
+            }
+            true
+        });
+        match restored {
+            Ok(_) => error.hint("the store was left as it was"),
+            Err(_) => error.hint(format!("profile {id} was stored all the same")),
+        }
+    })?;
+    if args.expires_in.is_some_and(|span| span > 0) {
+        session.printer.message("note: the expiry is the one that you declared; nothing verifies it");
+    } else if is_setup_token {
+        session.printer.message(
+            "note: a setup token ends a year after it was made and does not say when; with --expires-in the status can warn",
+        );
+    }
+    let (id, provider) = (printable(&id), printable(&provider));
+    Ok(session.printer.answer(&format!("{updated}Auth profile: {id} ({provider}/token)\n")))
+}
+
+/// A provider that nobody knows may be one of the user's own, but not a slip of a known one.
+fn known_provider(workspace: &Workspace, written: &str) -> Result<String, CommandError> {
+    let id = provider::normalize(written);
+    if id.is_empty() || id.chars().any(char::is_control) {
+        return Err(CommandError::usage("--provider must be the id of a provider"));
+    }
+    let is_configured = workspace.config.providers.iter().any(|(known, _)| provider::normalize(known) == id);
+    if provider::find(&id).is_some() || is_configured {
+        return Ok(id);
+    }
+    let meant = PROVIDERS
+        .iter()
+        .map(|known| (strsim::jaro_winkler(known.id, &id), known.id))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(score, _)| *score >= SLIP);
+    match meant {
+        Some((_, meant)) => {
+            Err(CommandError::usage(format!("unknown provider \"{id}\""))
+                .hint(format!("did you mean {meant}?")))
+        }
+        None => Ok(id),
+    }
+}
+
+/// From the terminal without echo, else one line of stdin.
+fn ask(session: &Session<'_>, provider: &str) -> Result<Secret, CommandError> {
+    let process = session.printer.process();
+    let failed = |error: std::io::Error| CommandError::usage(format!("failed to read the token: {error}"));
+    if process.stdin_is_terminal() {
+        let prompt = format!("Paste token for {} (nothing is shown): ", printable(provider));
+        return match terminal::ask_hidden(&prompt).map_err(failed)? {
+            Answer::Line(token) => Ok(token),
+            Answer::Cancelled => Err(CommandError::interrupted()),
+        };
+    }
+    match process.read_line().map_err(failed)? {
+        Some(line) => Ok(Secret::new(line)),
+        None => Err(CommandError::usage("no token was given").hint(format!(
+            "`openclaw models auth paste-token --provider {provider} < FILE`, or run it on a terminal"
+        ))),
+    }
+}
+
+/// The profile's entry, and the first place in an order that the config has for the provider.
+fn name_in_config(config: &Config, provider: &str, id: &str) -> Vec<Edit> {
+    let mut edits = vec![Edit::set(["auth", "profiles", id], json!({"provider": provider, "mode": "token"}))];
+    let order = config.auth_order.iter().find(|(known, _)| provider::normalize(known) == *provider);
+    if let Some((key, ids)) = order {
+        let ids: Vec<&str> =
+            std::iter::once(id).chain(ids.iter().map(String::as_str).filter(|known| *known != id)).collect();
+        edits.push(Edit::set(["auth", "order", key.as_str()], json!(ids)));
+    }
+    edits
+}

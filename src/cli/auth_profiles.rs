@@ -1,0 +1,113 @@
+//! `openclaw models auth list`, `remove`, `unblock`.
+
+use crate::cli::Session;
+use crate::cli::args::{AuthRemoveArgs, ProfileArg};
+use crate::core::login::VendorLogin;
+use crate::exit::{CommandError, ExitStatus};
+use crate::format::config_edit::Edit;
+use crate::render::{json, name, printable, text};
+use crate::workspace::Workspace;
+
+/// Lists what the agent sees.
+pub(super) fn list(session: &Session<'_>, as_json: bool) -> Result<ExitStatus, CommandError> {
+    let workspace = session.workspace()?;
+    let report = session.report(&workspace);
+    let answer = if as_json {
+        json::render_profiles(&report)
+    } else {
+        text::render_profiles(&report, session.printer.look(session.cli.no_color))
+    };
+    Ok(session.printer.answer(&answer))
+}
+
+/// Takes a profile out of the agent's own store and out of the config.
+pub(super) fn remove(session: &Session<'_>, args: &AuthRemoveArgs) -> Result<ExitStatus, CommandError> {
+    let workspace = session.workspace()?;
+    let id = args.profile.profile_id.as_str();
+    let is_configured = workspace.config.auth_profiles.iter().any(|(known, _)| known == id);
+    if !is_configured {
+        require_own(&workspace, id)?;
+    }
+    if !args.yes && !is_confirmed(session, id)? {
+        return Err(CommandError::interrupted());
+    }
+    let mut answer = String::new();
+    if workspace.own_store().has_entry(id) {
+        session.change_store(&workspace, |store| {
+            let is_there = store.has_entry(id);
+            store.forget(id);
+            is_there
+        })?;
+        answer =
+            format!("Removed {} from {}\n", name(id), workspace.paths.shown(workspace.store.path()).short);
+    }
+    if is_configured {
+        answer += &session.change_config(&workspace, |config| {
+            let is_there = config.auth_profiles.iter().any(|(known, _)| known == id);
+            Ok(is_there.then(|| Edit::remove(["auth", "profiles", id])).into_iter().collect())
+        })?;
+    }
+    session.printer.message(
+        "note: nothing was revoked; do that at the provider if the credential may be known to others",
+    );
+    let mirrored = workspace
+        .logins
+        .iter()
+        .find(|login| login.profile_id == id && matches!(login.login, VendorLogin::Present { .. }));
+    if let Some(login) = mirrored {
+        let program = login.program;
+        session.printer.message(&format!(
+            "note: {program} is still logged in, and the next status takes its login again; log out there to end that"
+        ));
+    }
+    Ok(session.printer.answer(&answer))
+}
+
+fn is_confirmed(session: &Session<'_>, id: &str) -> Result<bool, CommandError> {
+    let process = session.printer.process();
+    if !process.stdin_is_terminal() {
+        return Err(CommandError::usage("removing a profile asks first, and there is no terminal to ask on")
+            .hint("add --yes"));
+    }
+    process.write_stderr(&format!("Remove {} for good? [y/N] ", name(id)));
+    let answer = process
+        .read_line()
+        .map_err(|error| CommandError::io(format!("failed to read the answer: {error}")))?;
+    Ok(answer.is_some_and(|answer| ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())))
+}
+
+/// Lets a resting profile be used again.
+pub(super) fn unblock(session: &Session<'_>, args: &ProfileArg) -> Result<ExitStatus, CommandError> {
+    let workspace = session.workspace()?;
+    let id = args.profile_id.as_str();
+    if !workspace.own_store().usage.iter().any(|(known, _)| known == id) {
+        require_own(&workspace, id)?;
+    }
+    let rested = session.change_store(&workspace, |store| store.unblock(id))?;
+    let id = name(id);
+    Ok(session.printer.answer(&if rested {
+        format!("{id} may be used again.\n")
+    } else {
+        format!("{id} was not resting.\n")
+    }))
+}
+
+/// Only an agent's own entries can be changed through it.
+fn require_own(workspace: &Workspace, id: &str) -> Result<(), CommandError> {
+    let own = workspace.own_store();
+    if own.has_entry(id) {
+        return Ok(());
+    }
+    if workspace.main_store().is_some_and(|main| main.has_entry(id)) {
+        return Err(CommandError::refused(format!("profile \"{id}\" belongs to the main agent"))
+            .hint("add `--agent main`"));
+    }
+    let known: Vec<_> = own.profiles.iter().map(|(id, _)| printable(id)).collect();
+    let hint = if known.is_empty() {
+        "the store has no profiles".to_owned()
+    } else {
+        format!("profiles: {}", known.join(", "))
+    };
+    let shown = workspace.paths.shown(workspace.store.path()).short;
+    Err(CommandError::refused(format!("no profile \"{id}\" in {shown}")).hint(hint))
+}

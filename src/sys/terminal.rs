@@ -1,0 +1,69 @@
+//! Asking a person at the terminal for something that nobody else may read.
+
+use std::io::{self, Read, Write};
+
+use nix::sys::termios::{self, LocalFlags, SetArg, Termios};
+
+use crate::core::secret::Secret;
+
+/// What came of asking.
+pub enum Answer {
+    /// A line was typed or pasted.
+    Line(Secret),
+    /// Ctrl-C, or the end of input.
+    Cancelled,
+}
+
+const CTRL_C: u8 = 3;
+const CTRL_D: u8 = 4;
+const BACKSPACE: u8 = 8;
+const CTRL_U: u8 = 21;
+const DELETE: u8 = 127;
+
+/// Puts the terminal back when it goes.
+struct Unechoed {
+    terminal: std::fs::File,
+    before: Termios,
+}
+
+impl Drop for Unechoed {
+    fn drop(&mut self) {
+        let _ = termios::tcsetattr(&self.terminal, SetArg::TCSANOW, &self.before);
+    }
+}
+
+/// Asks on the controlling terminal and shows nothing of what is typed. Ctrl-C is an answer, not a signal: the
+/// terminal is never left without echo.
+pub fn ask_hidden(prompt: &str) -> io::Result<Answer> {
+    let terminal = fs_err::OpenOptions::new().read(true).write(true).open("/dev/tty")?.into_parts().0;
+    let before = termios::tcgetattr(&terminal)?;
+    let mut silent = before.clone();
+    silent.local_flags.remove(LocalFlags::ECHO | LocalFlags::ICANON | LocalFlags::ISIG);
+    termios::tcsetattr(&terminal, SetArg::TCSANOW, &silent)?;
+    let mut guard = Unechoed { terminal, before };
+    write!(guard.terminal, "{prompt}")?;
+    let answer = read_answer(&mut guard.terminal);
+    writeln!(guard.terminal)?;
+    answer
+}
+
+fn read_answer(terminal: &mut std::fs::File) -> io::Result<Answer> {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    loop {
+        if terminal.read(&mut byte)? == 0 {
+            return Ok(Answer::Cancelled);
+        }
+        match byte[0] {
+            CTRL_C => return Ok(Answer::Cancelled),
+            CTRL_D if line.is_empty() => return Ok(Answer::Cancelled),
+            b'\r' | b'\n' => break,
+            BACKSPACE | DELETE => drop(line.pop()),
+            CTRL_U => line.clear(),
+            byte => line.push(byte),
+        }
+    }
+    let text = String::from_utf8(line)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the input is not UTF-8"))?;
+    Ok(Answer::Line(Secret::new(text)))
+}
