@@ -16,6 +16,7 @@ use crate::core::login::VendorLogin;
 use crate::core::provider;
 use crate::core::span;
 use crate::core::store::AuthStore;
+use crate::core::token;
 use crate::sys::files;
 use crate::sys::lock::LockError;
 use crate::workspace::logins::Login;
@@ -84,6 +85,9 @@ fn is_adopted(id: &str, stored: Option<&Credential>, candidate: &Credential, now
         return false;
     }
     let is_claude = id == CLAUDE_CLI_PROFILE;
+    if is_claude && is_own_setup_token(stored) {
+        return false;
+    }
     if is_fresh(stored, now) && !(is_claude && matches!(stored.material, Material::Token { .. })) {
         return false;
     }
@@ -99,6 +103,16 @@ fn is_adopted(id: &str, stored: Option<&Credential>, candidate: &Credential, now
             other_provider || stored_is_over || (is_later && (candidate_is_valid || !is_claude))
         }
         (_, Material::ApiKey { .. } | Material::Token { .. }) => true,
+    }
+}
+
+/// A setup token says no expiry. It was put there on purpose and must survive what a vendor's program does later.
+fn is_own_setup_token(stored: &Credential) -> bool {
+    match &stored.material {
+        Material::Token { token: Some(secret), expires } => {
+            expires.at().is_none() && token::is_whole_setup_token(secret.expose())
+        }
+        _ => false,
     }
 }
 

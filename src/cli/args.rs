@@ -98,6 +98,8 @@ pub enum AuthCommand {
     List(AuthListArgs),
     /// Store a token that you paste or pipe in
     PasteToken(PasteTokenArgs),
+    /// Make a long-lived token with `claude setup-token` and store it
+    SetupToken(SetupTokenArgs),
     /// Take a profile out of the store
     Remove(AuthRemoveArgs),
     /// Let a profile that is cooling down or disabled be used again
@@ -148,6 +150,18 @@ pub struct PasteTokenArgs {
     /// When it ends, counted from now: 365d, 12h; nothing verifies it
     #[arg(long, value_name = "SPAN", value_parser = crate::core::token::span_ms, allow_hyphen_values = true)]
     pub expires_in: Option<i64>,
+}
+
+/// The options of `models auth setup-token`.
+#[derive(Debug, Args)]
+pub struct SetupTokenArgs {
+    /// The provider; only anthropic has setup tokens
+    #[arg(long, value_name = "ID", default_value = "anthropic")]
+    pub provider: String,
+
+    /// Do not ask before `claude setup-token` is run
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// The fourth word behind `models auth order`.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::cli::Session;
 use crate::cli::args::PasteTokenArgs;
-use crate::core::credential::{Credential, Expiry, Material};
+use crate::core::credential::{CLAUDE_CLI_PROFILE, Credential, Expiry, Material};
 use crate::core::provider::{self, PROVIDERS};
 use crate::core::secret::Secret;
 use crate::core::token;
@@ -38,23 +38,43 @@ pub(super) fn run(session: &Session<'_>, args: &PasteTokenArgs) -> Result<ExitSt
         Some(span) if span > 0 => Expiry::At(session.clock.now().timestamp_millis().saturating_add(span)),
         _ => Expiry::Absent,
     };
+    let updated = store_token(session, &workspace, &provider, &id, token, expires)?;
+    if args.expires_in.is_some_and(|span| span > 0) {
+        session.printer.message("note: the expiry is the one that you declared; nothing verifies it");
+    } else if is_setup_token {
+        session.printer.message(
+            "note: a setup token ends a year after it was made and does not say when; with --expires-in the status can warn",
+        );
+    }
+    Ok(session.printer.answer(&updated))
+}
+
+/// Puts a token under a profile and names it in the config, or leaves both as they were. Gives what to print.
+pub(super) fn store_token(
+    session: &Session<'_>,
+    workspace: &Workspace,
+    provider: &str,
+    id: &str,
+    token: Secret,
+    expires: Expiry,
+) -> Result<String, CommandError> {
     let credential = Credential {
-        provider: provider.clone(),
+        provider: provider.to_owned(),
         email: None,
         material: Material::Token { token: Some(token), expires },
     };
-    let before = workspace.own_store().profile(&id).cloned();
-    session.change_store(&workspace, |store| {
-        store.upsert(&id, credential.clone());
+    let before = workspace.own_store().profile(id).cloned();
+    session.change_store(workspace, |store| {
+        store.upsert(id, credential.clone());
         true
     })?;
-    let changed = session.change_config(&workspace, |config| Ok(name_in_config(config, &provider, &id)));
+    let changed = session.change_config(workspace, |config| Ok(name_in_config(config, provider, id)));
     let updated = changed.map_err(|error| {
         // A profile that the config does not name would be half of the wish: the store goes back to what it was.
-        let restored = session.change_store(&workspace, |store| {
+        let restored = session.change_store(workspace, |store| {
             match &before {
-                Some(before) => store.upsert(&id, before.clone()),
-                None => store.forget(&id),
+                Some(before) => store.upsert(id, before.clone()),
+                None => store.forget(id),
             }
             true
         });
@@ -63,15 +83,8 @@ pub(super) fn run(session: &Session<'_>, args: &PasteTokenArgs) -> Result<ExitSt
             Err(_) => error.hint(format!("profile {id} was stored all the same")),
         }
     })?;
-    if args.expires_in.is_some_and(|span| span > 0) {
-        session.printer.message("note: the expiry is the one that you declared; nothing verifies it");
-    } else if is_setup_token {
-        session.printer.message(
-            "note: a setup token ends a year after it was made and does not say when; with --expires-in the status can warn",
-        );
-    }
-    let (id, provider) = (printable(&id), printable(&provider));
-    Ok(session.printer.answer(&format!("{updated}Auth profile: {id} ({provider}/token)\n")))
+    let (id, provider) = (printable(id), printable(provider));
+    Ok(format!("{updated}Auth profile: {id} ({provider}/token)\n"))
 }
 
 /// A provider that nobody knows may be one of the user's own, but not a slip of a known one.
@@ -101,15 +114,10 @@ fn known_provider(workspace: &Workspace, written: &str) -> Result<String, Comman
 /// From the terminal without echo, else one line of stdin.
 fn ask(session: &Session<'_>, provider: &str) -> Result<Secret, CommandError> {
     let process = session.printer.process();
-    let failed = |error: std::io::Error| CommandError::usage(format!("failed to read the token: {error}"));
     if process.stdin_is_terminal() {
-        let prompt = format!("Paste token for {} (nothing is shown): ", printable(provider));
-        return match terminal::ask_hidden(&prompt).map_err(failed)? {
-            Answer::Line(token) => Ok(token),
-            Answer::Cancelled => Err(CommandError::interrupted()),
-        };
+        return ask_on_terminal(&format!("Paste token for {} (nothing is shown): ", printable(provider)));
     }
-    match process.read_line().map_err(failed)? {
+    match process.read_line().map_err(unread)? {
         Some(line) => Ok(Secret::new(line)),
         None => Err(CommandError::usage("no token was given").hint(format!(
             "`openclaw models auth paste-token --provider {provider} < FILE`, or run it on a terminal"
@@ -117,9 +125,24 @@ fn ask(session: &Session<'_>, provider: &str) -> Result<Secret, CommandError> {
     }
 }
 
+/// From the terminal, without echo.
+pub(super) fn ask_on_terminal(prompt: &str) -> Result<Secret, CommandError> {
+    match terminal::ask_hidden(prompt).map_err(unread)? {
+        Answer::Line(token) => Ok(token),
+        Answer::Cancelled => Err(CommandError::interrupted()),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+fn unread(error: std::io::Error) -> CommandError {
+    CommandError::usage(format!("failed to read the token: {error}"))
+}
+
 /// The profile's entry, and the first place in an order that the config has for the provider.
 fn name_in_config(config: &Config, provider: &str, id: &str) -> Vec<Edit> {
-    let mut edits = vec![Edit::set(["auth", "profiles", id], json!({"provider": provider, "mode": "token"}))];
+    // The reference takes a stored token under the mode oauth for this one profile.
+    let mode = if id == CLAUDE_CLI_PROFILE { "oauth" } else { "token" };
+    let mut edits = vec![Edit::set(["auth", "profiles", id], json!({"provider": provider, "mode": mode}))];
     let order = config.auth_order.iter().find(|(known, _)| provider::normalize(known) == *provider);
     if let Some((key, ids)) = order {
         let ids: Vec<&str> =

@@ -69,11 +69,7 @@ fn is_confirmed(session: &Session<'_>, id: &str) -> Result<bool, CommandError> {
         return Err(CommandError::usage("removing a profile asks first, and there is no terminal to ask on")
             .hint("add --yes"));
     }
-    process.write_stderr(&format!("Remove {} for good? [y/N] ", name(id)));
-    let answer = process
-        .read_line()
-        .map_err(|error| CommandError::io(format!("failed to read the answer: {error}")))?;
-    Ok(answer.is_some_and(|answer| ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())))
+    session.is_confirmed(&format!("Remove {} for good?", name(id)), false)
 }
 
 /// Lets a resting profile be used again.

@@ -4,6 +4,7 @@ pub mod args;
 mod auth_order;
 mod auth_paste;
 mod auth_profiles;
+mod auth_setup_token;
 mod models_list;
 mod models_settings;
 mod models_status;
@@ -81,6 +82,7 @@ fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatu
                 ModelsCommand::List(args) => models_list::run(&session, args),
                 ModelsCommand::Auth(AuthCommand::List(args)) => auth_profiles::list(&session, args.json),
                 ModelsCommand::Auth(AuthCommand::PasteToken(args)) => auth_paste::run(&session, args),
+                ModelsCommand::Auth(AuthCommand::SetupToken(args)) => auth_setup_token::run(&session, args),
                 ModelsCommand::Auth(AuthCommand::Remove(args)) => auth_profiles::remove(&session, args),
                 ModelsCommand::Auth(AuthCommand::Unblock(args)) => auth_profiles::unblock(&session, args),
                 ModelsCommand::Auth(AuthCommand::Order(command)) => auth_order::run(&session, command),
@@ -134,6 +136,21 @@ impl Session<'_> {
                 CommandError::refused(error.to_string()).hint("mend or restore the file and try again")
             }
             error => CommandError::io(error.to_string()),
+        })
+    }
+
+    /// Asks on the terminal; only a clear yes counts, or no answer at all where yes is the default.
+    fn is_confirmed(&self, question: &str, yes_by_default: bool) -> Result<bool, CommandError> {
+        let process = self.printer.process();
+        let choices = if yes_by_default { "[Y/n]" } else { "[y/N]" };
+        process.write_stderr(&format!("{question} {choices} "));
+        let answer = process
+            .read_line()
+            .map_err(|error| CommandError::io(format!("failed to read the answer: {error}")))?;
+        Ok(match answer.as_deref().map(str::trim) {
+            None => false,
+            Some("") => yes_by_default,
+            Some(answer) => ["y", "yes"].contains(&answer.to_lowercase().as_str()),
         })
     }
 

@@ -32,6 +32,11 @@ pub fn is_setup_token(token: &str) -> bool {
     token.starts_with(SETUP_TOKEN_PREFIX)
 }
 
+/// Whether the text is a whole setup token.
+pub fn is_whole_setup_token(token: &str) -> bool {
+    is_setup_token(token) && token.len() >= SETUP_TOKEN_LENGTH
+}
+
 /// A span as the reference writes it: a number and `ms`, `s`, `m`, `h` or `d`, in any case; days without a unit.
 /// The result is in ms; zero means no expiry.
 pub fn span_ms(text: &str) -> Result<i64, String> {

@@ -100,3 +100,9 @@ pub fn output(command: &mut Command, deadline: Deadline, limit: usize) -> Result
         status => Err(Failure::Ended(status.and_then(|status| status.code()))),
     }
 }
+
+/// Runs a program on our own terminal and waits for it. Ctrl-C is the program's to handle: it reaches us only as
+/// `Deferred::is_pending` of the guard that the caller holds.
+pub fn attached(command: &mut Command) -> Result<ExitStatus, std::io::Error> {
+    command.spawn()?.wait()
+}

@@ -1,12 +1,10 @@
 //! `models auth list`, `remove`, `unblock`, `paste-token`.
 
-use std::io::{Read, Write};
-use std::os::unix::process::CommandExt;
-use std::process::Stdio;
-
 use serde_json::{Value, json};
 
 use crate::support::{CONFIG, DAY, HOUR, Outcome, STORE, TestEnv, api_key, profile, token};
+
+const PASTE: &[&str] = &["models", "auth", "paste-token", "--provider", "anthropic"];
 
 fn auth(env: &TestEnv, args: &[&str]) -> Outcome {
     env.run(&[&["models", "auth"], args].concat())
@@ -195,39 +193,10 @@ fn a_setup_token_without_expiry_comes_with_a_word_about_its_year() {
     assert!(outcome.stderr.contains("a setup token ends a year after it was made"));
 }
 
-/// Runs the program on a terminal of its own, types, and gives what was shown and the exit code.
-fn on_a_terminal(env: &TestEnv, args: &[&str], typed: &[u8]) -> (String, Option<i32>) {
-    let pty = nix::pty::openpty(None, None).unwrap();
-    let side = || Stdio::from(pty.slave.try_clone().unwrap());
-    let mut command = env.wrapped(&["setsid", "--ctty", "--wait"], args);
-    let mut child = command.stdin(side()).stdout(side()).stderr(side()).process_group(0).spawn().unwrap();
-    drop(command);
-    let master = std::fs::File::from(pty.master.try_clone().unwrap());
-    let mut terminal = fs_err::File::from_parts(master, "pty");
-    let (mut shown, mut chunk) = (String::new(), [0; 4096]);
-    while !shown.contains("Paste token") && !shown.contains("[y/N]") {
-        let count = terminal.read(&mut chunk).unwrap();
-        shown.push_str(&String::from_utf8_lossy(&chunk[..count]));
-    }
-    terminal.write_all(typed).unwrap();
-    let status = child.wait().unwrap();
-    // What was written before the end is still in the terminal; reading stops when there is nothing more.
-    nix::fcntl::fcntl(&pty.master, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).unwrap();
-    while let Ok(count @ 1..) = terminal.read(&mut chunk) {
-        shown.push_str(&String::from_utf8_lossy(&chunk[..count]));
-    }
-    drop(pty.slave);
-    (shown, status.code())
-}
-
 #[test]
 fn a_token_typed_on_a_terminal_is_not_shown() {
     let env = TestEnv::new();
-    let (shown, code) = on_a_terminal(
-        &env,
-        &["models", "auth", "paste-token", "--provider", "anthropic"],
-        b"sk-typex\x7f-secret\r",
-    );
+    let (shown, code) = env.on_a_terminal(PASTE, &[("Paste token", b"sk-typex\x7f-secret\r")]);
     assert_eq!(code, Some(0), "{shown}");
     assert!(!shown.contains("sk-typ") && shown.contains("Auth profile: anthropic:manual"), "{shown}");
     assert_eq!(env.read_json(STORE)["profiles"]["anthropic:manual"]["token"], "sk-type-secret");
@@ -237,8 +206,7 @@ fn a_token_typed_on_a_terminal_is_not_shown() {
 fn ctrl_c_at_the_prompt_changes_nothing() {
     let env = TestEnv::new();
     for typed in [&b"sk-half\x03"[..], b"\x04"] {
-        let (shown, code) =
-            on_a_terminal(&env, &["models", "auth", "paste-token", "--provider", "anthropic"], typed);
+        let (shown, code) = env.on_a_terminal(PASTE, &[("Paste token", typed)]);
         assert_eq!(code, Some(130), "{shown}");
         assert!(!env.exists(STORE) && !env.exists(CONFIG));
     }
@@ -249,7 +217,8 @@ fn removing_asks_on_a_terminal() {
     let env = TestEnv::new();
     for (typed, code, is_there) in [(&b"n\r"[..], 130, true), (b"\r", 130, true), (b"y\r", 0, false)] {
         env.profiles(json!({"openai:a": api_key("openai", "k")}));
-        let (shown, found) = on_a_terminal(&env, &["models", "auth", "remove", "openai:a"], typed);
+        let (shown, found) =
+            env.on_a_terminal(&["models", "auth", "remove", "openai:a"], &[("[y/N]", typed)]);
         assert_eq!(found, Some(code), "{shown}");
         assert_eq!(env.text(STORE).contains("openai:a"), is_there, "{shown}");
     }

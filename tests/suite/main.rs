@@ -8,6 +8,7 @@ mod support;
 
 mod auth_order;
 mod auth_profiles;
+mod auth_setup_token;
 mod bad_input;
 mod canary;
 mod documents;

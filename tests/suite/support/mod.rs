@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
@@ -218,9 +220,41 @@ impl TestEnv {
     }
 }
 
+impl TestEnv {
+    /// Runs the real program on a terminal of its own. Each step waits until something is shown and types; gives
+    /// everything that was shown and the exit code.
+    pub(crate) fn on_a_terminal(&self, args: &[&str], steps: &[(&str, &[u8])]) -> (String, Option<i32>) {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let side = || Stdio::from(pty.slave.try_clone().unwrap());
+        let mut command = self.wrapped(&["setsid", "--ctty", "--wait"], args);
+        let mut child = command.stdin(side()).stdout(side()).stderr(side()).process_group(0).spawn().unwrap();
+        drop(command);
+        let mut terminal =
+            fs_err::File::from_parts(std::fs::File::from(pty.master.try_clone().unwrap()), "pty");
+        let (mut shown, mut chunk) = (String::new(), [0; 4096]);
+        let mut seen = 0;
+        for (wanted, typed) in steps {
+            while !shown[seen..].contains(wanted) {
+                let count = terminal.read(&mut chunk).unwrap();
+                shown.push_str(&String::from_utf8_lossy(&chunk[..count]));
+            }
+            seen = shown.len();
+            terminal.write_all(typed).unwrap();
+        }
+        let status = child.wait().unwrap();
+        // What was written before the end is still in the terminal; reading stops when there is nothing more.
+        nix::fcntl::fcntl(&pty.master, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).unwrap();
+        while let Ok(count @ 1..) = terminal.read(&mut chunk) {
+            shown.push_str(&String::from_utf8_lossy(&chunk[..count]));
+        }
+        drop(pty.slave);
+        (shown, status.code())
+    }
+}
+
 /// Runs a spawned command to its end.
 pub(crate) fn outcome(command: &mut Command) -> Outcome {
-    let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+    let output = command.stdin(Stdio::null()).output().unwrap();
     Outcome {
         code: u8::try_from(output.status.code().unwrap_or(255)).unwrap(),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -281,7 +315,6 @@ pub(crate) fn tree(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// Tells a test that cannot run here; `scripts/test` fails on it in CI.
 pub(crate) fn skipped(why: &str) {
-    use std::io::Write;
     // The test harness swallows what a passing test prints; this must be seen.
     let mut out = fs_err::OpenOptions::new().write(true).open("/dev/stderr").unwrap();
     writeln!(out, "SKIPPED {}: {why}", std::thread::current().name().unwrap_or("test")).unwrap();
