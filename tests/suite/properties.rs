@@ -9,6 +9,7 @@ use openclaw::core::report::{Policy, Status};
 use openclaw::core::secret::Secret;
 use openclaw::core::snapshot::Snapshot;
 use openclaw::format::codex::IssuedAt;
+use openclaw::format::config_edit::{self, Edit};
 use openclaw::format::{
     auth_profiles, claude_code, codex, config, config_sections, dotenv, legacy, models_json, ops, qwen,
 };
@@ -187,6 +188,17 @@ proptest! {
             for (member, value) in value.as_object().unwrap().iter().filter(|(member, _)| member.starts_with('x')) {
                 prop_assert_eq!(&written["profiles"][other][member], value);
             }
+        }
+    }
+
+    #[test]
+    fn an_edit_gives_a_config_that_parses_or_an_error(bytes in bytes(), document in value()) {
+        let edits = [Edit::set(["agents", "defaults", "model", "primary"], "a/b"), Edit::remove(["env"])];
+        for text in [String::from_utf8_lossy(&bytes).into_owned(), document.to_string(), format!("{{x: {document}}}")] {
+            let Ok(written) = config_edit::apply(&text, &edits) else { continue };
+            let again = config_edit::apply(&written, &edits).unwrap();
+            prop_assert_eq!(&again, &written, "the second time changes nothing: {}", text);
+            prop_assert!(config::parse(written.as_bytes(), 0).is_ok(), "{} became {}", text, written);
         }
     }
 
