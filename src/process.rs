@@ -231,8 +231,12 @@ fn first_line(mut input: impl BufRead) -> io::Result<Option<String>> {
         let end = chunk.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
         let line = line.get_or_insert_default();
         line.extend(&chunk[..end.unwrap_or(chunk.len())]);
+        let follows = end.is_some_and(|end| chunk[end..].iter().any(|byte| !byte.is_ascii_whitespace()));
         let taken = end.map_or(chunk.len(), |end| end + 1);
         input.consume(taken);
+        if follows {
+            return Err(invalid("there is more than one line"));
+        }
         if line.len() > LONGEST_LINE {
             return Err(invalid("the line is longer than 64 KiB"));
         }

@@ -41,8 +41,8 @@ impl Slot {
 /// What a reference written by a person means: `provider/model` in normal form.
 pub fn resolve(config: &Config, reference: &str) -> Result<String, CommandError> {
     match model_ref::resolve(reference, &config.aliases()).model() {
-        Some(model) => Ok(model.key()),
-        None => Err(CommandError::usage(format!("\"{reference}\" is no model"))
+        Some(model) if !reference.contains(char::is_control) => Ok(model.key()),
+        _ => Err(CommandError::usage(format!("\"{reference}\" is no model"))
             .hint("write provider/model, for example anthropic/claude-opus-4-5, or an alias")),
     }
 }
@@ -56,12 +56,10 @@ pub fn set_primary(config: &Config, slot: Slot, key: &str) -> Vec<Edit> {
 
 /// Adds a model to the ones to fail over to; nothing when it is there already.
 pub fn add_fallback(config: &Config, slot: Slot, key: &str) -> Vec<Edit> {
-    let mut list = slot.fallbacks(config).to_vec();
-    if list.iter().any(|known| resolves_to(config, known, key)) {
+    if slot.fallbacks(config).iter().any(|known| resolves_to(config, known, key)) {
         return Vec::new();
     }
-    list.push(key.to_owned());
-    let mut edits = vec![set_fallbacks(slot, &list)];
+    let mut edits = vec![Edit::Append(fallbacks_path(slot), json!(key))];
     edits.extend(allow(config, key));
     edits
 }
@@ -69,8 +67,13 @@ pub fn add_fallback(config: &Config, slot: Slot, key: &str) -> Vec<Edit> {
 /// Takes a model out of the ones to fail over to.
 pub fn remove_fallback(config: &Config, slot: Slot, key: &str) -> Result<Vec<Edit>, CommandError> {
     let list = slot.fallbacks(config);
-    let kept: Vec<String> = list.iter().filter(|known| !resolves_to(config, known, key)).cloned().collect();
-    if kept.len() == list.len() {
+    let places: Vec<usize> = list
+        .iter()
+        .enumerate()
+        .filter(|(_, known)| resolves_to(config, known, key))
+        .map(|(at, _)| at)
+        .collect();
+    if places.is_empty() {
         let word = match slot {
             Slot::Text => "Fallback",
             Slot::Image => "Image fallback",
@@ -81,12 +84,12 @@ pub fn remove_fallback(config: &Config, slot: Slot, key: &str) -> Result<Vec<Edi
             format!("in the list: {}", list.join(", "))
         }));
     }
-    Ok(vec![set_fallbacks(slot, &kept)])
+    Ok(vec![Edit::Drop(fallbacks_path(slot), places)])
 }
 
 /// Empties the list.
 pub fn clear_fallbacks(slot: Slot) -> Vec<Edit> {
-    vec![set_fallbacks(slot, &[])]
+    vec![Edit::Set(fallbacks_path(slot), json!([]))]
 }
 
 /// Gives a model another name.
@@ -143,6 +146,6 @@ fn resolves_to(config: &Config, reference: &str, key: &str) -> bool {
     model_ref::resolve(reference, &config.aliases()).model().is_some_and(|model| model.key() == key)
 }
 
-fn set_fallbacks(slot: Slot, list: &[String]) -> Edit {
-    Edit::set(["agents", "defaults", slot.key(), "fallbacks"], json!(list))
+fn fallbacks_path(slot: Slot) -> Vec<String> {
+    ["agents", "defaults", slot.key(), "fallbacks"].map(str::to_owned).to_vec()
 }

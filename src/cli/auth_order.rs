@@ -12,7 +12,8 @@ use crate::workspace::Workspace;
 
 /// Shows and changes the order of an agent.
 pub(super) fn run(session: &Session<'_>, command: &OrderCommand) -> Result<ExitStatus, CommandError> {
-    let workspace = session.workspace()?;
+    let is_write = !matches!(command, OrderCommand::Get { .. });
+    let workspace = session.profiles(is_write)?;
     match command {
         OrderCommand::Get { provider, json } => {
             let provider = provider::normalize(provider);
@@ -90,29 +91,26 @@ fn shown(workspace: &Workspace, provider: &str, order: Option<&[String]>, inheri
 fn check(workspace: &Workspace, provider: &str, id: &str) -> Result<(), CommandError> {
     let own = workspace.own_store();
     let seen = own.profile(id).or_else(|| workspace.main_store()?.profile(id));
-    match seen {
-        Some(found) if provider::normalize(&found.provider) == provider => Ok(()),
-        Some(found) => Err(CommandError::refused(format!(
-            "Auth profile \"{id}\" is for {}, not {provider}.",
-            found.provider
-        ))),
-        None => {
-            let inherited = workspace.main_store().map(|main| main.profiles.as_slice()).unwrap_or_default();
-            let mut known: Vec<&str> = own
-                .profiles
-                .iter()
-                .chain(inherited)
-                .filter(|(_, credential)| provider::normalize(&credential.provider) == provider)
-                .map(|(id, _)| id.as_str())
-                .collect();
-            known.sort_unstable();
-            known.dedup();
-            let hint = match known.as_slice() {
-                [] => format!("there is no profile of {provider}; see `openclaw models auth list`"),
-                known => format!("profiles of {provider}: {}", known.join(", ")),
-            };
-            let dir = workspace.agent.dir.display();
-            Err(CommandError::refused(format!("Auth profile \"{id}\" not found in {dir}.")).hint(hint))
+    let shown = printable(id);
+    let refusal = match seen {
+        Some(found) if provider::normalize(&found.provider) == provider => return Ok(()),
+        Some(found) => {
+            format!("Auth profile \"{shown}\" is for {}, not {provider}.", printable(&found.provider))
         }
-    }
+        None => format!("Auth profile \"{shown}\" not found in {}.", workspace.agent.dir.display()),
+    };
+    let inherited = workspace.main_store().map(|main| main.profiles.as_slice()).unwrap_or_default();
+    let mut known: Vec<&str> = own
+        .profiles
+        .iter()
+        .chain(inherited)
+        .filter(|(_, credential)| provider::normalize(&credential.provider) == provider)
+        .map(|(id, _)| id.as_str())
+        .collect();
+    known.sort_unstable();
+    known.dedup();
+    Err(CommandError::refused(refusal).hint(match known.as_slice() {
+        [] => format!("there is no profile of {provider}; see `openclaw models auth list`"),
+        known => format!("profiles of {provider}: {}", known.join(", ")),
+    }))
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::cli::Session;
 use crate::cli::args::PasteTokenArgs;
 use crate::core::credential::{CLAUDE_CLI_PROFILE, Credential, Expiry, Material};
+use crate::core::login::VendorLogin;
 use crate::core::provider::{self, PROVIDERS};
 use crate::core::secret::Secret;
 use crate::core::token;
@@ -22,7 +23,7 @@ const LONGEST_ID: usize = 200;
 
 /// Stores a token under a profile and names it in the config.
 pub(super) fn run(session: &Session<'_>, args: &PasteTokenArgs) -> Result<ExitStatus, CommandError> {
-    let workspace = session.workspace()?;
+    let workspace = session.profiles(true)?;
     let provider = known_provider(&workspace, &args.provider)?;
     let id =
         args.profile_id.as_deref().map_or_else(|| format!("{provider}:manual"), |id| id.trim().to_owned());
@@ -34,6 +35,16 @@ pub(super) fn run(session: &Session<'_>, args: &PasteTokenArgs) -> Result<ExitSt
         CommandError::usage(format!("this cannot be a token: {why}")).hint("nothing was stored")
     })?;
     let is_setup_token = token::is_setup_token(token.expose());
+    let is_mirrored = workspace
+        .logins
+        .iter()
+        .any(|login| login.profile_id == id && matches!(login.login, VendorLogin::Present { .. }));
+    if is_mirrored && !(id == CLAUDE_CLI_PROFILE && token::is_whole_setup_token(token.expose())) {
+        return Err(CommandError::usage(format!(
+            "{id} mirrors a login of a vendor's program and would be replaced by it"
+        ))
+        .hint(format!("store the token under another profile, for example {provider}:manual")));
+    }
     let expires = match args.expires_in {
         Some(span) if span > 0 => Expiry::At(session.clock.now().timestamp_millis().saturating_add(span)),
         _ => Expiry::Absent,
@@ -63,24 +74,26 @@ pub(super) fn store_token(
         email: None,
         material: Material::Token { token: Some(token), expires },
     };
-    let before = workspace.own_store().profile(id).cloned();
+    Session::rehearse_config(workspace, |config| Ok(name_in_config(config, provider, id)))?;
+    let mut before = None;
     session.change_store(workspace, |store| {
+        before = store.raw_entry(id);
         store.upsert(id, credential.clone());
         true
     })?;
     let changed = session.change_config(workspace, |config| Ok(name_in_config(config, provider, id)));
     let updated = changed.map_err(|error| {
-        // A profile that the config does not name would be half of the wish: the store goes back to what it was.
+        // A profile that the config does not name would be half of the wish: the entry goes back to what it was.
         let restored = session.change_store(workspace, |store| {
-            match &before {
-                Some(before) => store.upsert(id, before.clone()),
-                None => store.forget(id),
+            let is_ours = store.profile(id) == Some(&credential);
+            if is_ours {
+                store.restore_entry(id, before.clone());
             }
-            true
+            is_ours
         });
         match restored {
-            Ok(_) => error.hint("the store was left as it was"),
-            Err(_) => error.hint(format!("profile {id} was stored all the same")),
+            Ok(_) => error.hint("the profile was put back as it was"),
+            Err(_) => error.hint(format!("profile {} was stored all the same", printable(id))),
         }
     })?;
     let (id, provider) = (printable(id), printable(provider));
@@ -144,10 +157,14 @@ fn name_in_config(config: &Config, provider: &str, id: &str) -> Vec<Edit> {
     let mode = if id == CLAUDE_CLI_PROFILE { "oauth" } else { "token" };
     let mut edits = vec![Edit::set(["auth", "profiles", id], json!({"provider": provider, "mode": mode}))];
     let order = config.auth_order.iter().find(|(known, _)| provider::normalize(known) == *provider);
-    if let Some((key, ids)) = order {
-        let ids: Vec<&str> =
-            std::iter::once(id).chain(ids.iter().map(String::as_str).filter(|known| *known != id)).collect();
-        edits.push(Edit::set(["auth", "order", key.as_str()], json!(ids)));
+    if let Some((key, ids)) = order.filter(|(_, ids)| ids.first().is_none_or(|first| first != id)) {
+        let path = ["auth", "order", key.as_str()].map(str::to_owned).to_vec();
+        let places: Vec<usize> =
+            ids.iter().enumerate().filter(|(_, known)| *known == id).map(|(place, _)| place).collect();
+        if !places.is_empty() {
+            edits.push(Edit::Drop(path.clone(), places));
+        }
+        edits.push(Edit::Prepend(path, json!(id)));
     }
     edits
 }

@@ -5,12 +5,13 @@ use crate::cli::args::{AuthRemoveArgs, ProfileArg};
 use crate::core::login::VendorLogin;
 use crate::exit::{CommandError, ExitStatus};
 use crate::format::config_edit::Edit;
+use crate::format::config_sections::Config;
 use crate::render::{json, name, printable, text};
 use crate::workspace::Workspace;
 
 /// Lists what the agent sees.
 pub(super) fn list(session: &Session<'_>, as_json: bool) -> Result<ExitStatus, CommandError> {
-    let workspace = session.workspace()?;
+    let workspace = session.profiles(false)?;
     let report = session.report(&workspace);
     let answer = if as_json {
         json::render_profiles(&report)
@@ -22,15 +23,16 @@ pub(super) fn list(session: &Session<'_>, as_json: bool) -> Result<ExitStatus, C
 
 /// Takes a profile out of the agent's own store and out of the config.
 pub(super) fn remove(session: &Session<'_>, args: &AuthRemoveArgs) -> Result<ExitStatus, CommandError> {
-    let workspace = session.workspace()?;
+    let workspace = session.profiles(true)?;
     let id = args.profile.profile_id.as_str();
-    let is_configured = workspace.config.auth_profiles.iter().any(|(known, _)| known == id);
-    if !is_configured {
+    let of_config = forget_in_config(&workspace.config, id);
+    if of_config.is_empty() {
         require_own(&workspace, id)?;
     }
     if !args.yes && !is_confirmed(session, id)? {
-        return Err(CommandError::interrupted());
+        return Err(CommandError::refused("nothing was removed"));
     }
+    Session::rehearse_config(&workspace, |config| Ok(forget_in_config(config, id)))?;
     let mut answer = String::new();
     if workspace.own_store().has_entry(id) {
         session.change_store(&workspace, |store| {
@@ -41,12 +43,7 @@ pub(super) fn remove(session: &Session<'_>, args: &AuthRemoveArgs) -> Result<Exi
         answer =
             format!("Removed {} from {}\n", name(id), workspace.paths.shown(workspace.store.path()).short);
     }
-    if is_configured {
-        answer += &session.change_config(&workspace, |config| {
-            let is_there = config.auth_profiles.iter().any(|(known, _)| known == id);
-            Ok(is_there.then(|| Edit::remove(["auth", "profiles", id])).into_iter().collect())
-        })?;
-    }
+    answer += &session.change_config(&workspace, |config| Ok(forget_in_config(config, id)))?;
     session.printer.message(
         "note: nothing was revoked; do that at the provider if the credential may be known to others",
     );
@@ -63,6 +60,24 @@ pub(super) fn remove(session: &Session<'_>, args: &AuthRemoveArgs) -> Result<Exi
     Ok(session.printer.answer(&answer))
 }
 
+/// The profile's entry and its places in the orders of the config.
+fn forget_in_config(config: &Config, id: &str) -> Vec<Edit> {
+    let named = config.auth_profiles.iter().any(|(known, _)| known == id);
+    let mut edits: Vec<Edit> = named.then(|| Edit::remove(["auth", "profiles", id])).into_iter().collect();
+    for (provider, ids) in &config.auth_order {
+        let places: Vec<usize> =
+            ids.iter().enumerate().filter(|(_, known)| *known == id).map(|(place, _)| place).collect();
+        let path = ["auth", "order", provider.as_str()].map(str::to_owned).to_vec();
+        if !places.is_empty() && places.len() == ids.len() {
+            // An empty order would still be an order: nothing would ever be tried.
+            edits.push(Edit::Remove(path));
+        } else if !places.is_empty() {
+            edits.push(Edit::Drop(path, places));
+        }
+    }
+    edits
+}
+
 fn is_confirmed(session: &Session<'_>, id: &str) -> Result<bool, CommandError> {
     let process = session.printer.process();
     if !process.stdin_is_terminal() {
@@ -74,7 +89,7 @@ fn is_confirmed(session: &Session<'_>, id: &str) -> Result<bool, CommandError> {
 
 /// Lets a resting profile be used again.
 pub(super) fn unblock(session: &Session<'_>, args: &ProfileArg) -> Result<ExitStatus, CommandError> {
-    let workspace = session.workspace()?;
+    let workspace = session.profiles(true)?;
     let id = args.profile_id.as_str();
     if !workspace.own_store().usage.iter().any(|(known, _)| known == id) {
         require_own(&workspace, id)?;
@@ -95,7 +110,7 @@ fn require_own(workspace: &Workspace, id: &str) -> Result<(), CommandError> {
         return Ok(());
     }
     if workspace.main_store().is_some_and(|main| main.has_entry(id)) {
-        return Err(CommandError::refused(format!("profile \"{id}\" belongs to the main agent"))
+        return Err(CommandError::refused(format!("profile \"{}\" belongs to the main agent", name(id)))
             .hint("add `--agent main`"));
     }
     let known: Vec<_> = own.profiles.iter().map(|(id, _)| printable(id)).collect();
@@ -105,5 +120,5 @@ fn require_own(workspace: &Workspace, id: &str) -> Result<(), CommandError> {
         format!("profiles: {}", known.join(", "))
     };
     let shown = workspace.paths.shown(workspace.store.path()).short;
-    Err(CommandError::refused(format!("no profile \"{id}\" in {shown}")).hint(hint))
+    Err(CommandError::refused(format!("no profile \"{}\" in {shown}", name(id))).hint(hint))
 }

@@ -31,10 +31,10 @@ pub(super) fn run(session: &Session<'_>, args: &SetupTokenArgs) -> Result<ExitSt
     }
     let before = vendor_login(&session.workspace()?);
     if !args.yes && !session.is_confirmed("Run `claude setup-token` now?", true)? {
-        return Err(CommandError::interrupted());
+        return Err(CommandError::refused("`claude setup-token` was not run; nothing was changed"));
     }
     make_token()?;
-    let workspace = session.workspace()?;
+    let workspace = session.profiles(true)?;
     let after = vendor_login(&workspace);
     let (token, expires) = match gained(&before, &after) {
         Some(gained) => gained,

@@ -10,6 +10,7 @@ mod models_settings;
 mod models_status;
 pub mod printer;
 
+use std::borrow::Cow;
 use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use crate::format::config_edit::Edit;
 use crate::format::config_sections::Config;
 use crate::process::Process;
 use crate::settings::Slot;
+use crate::sync;
 use crate::sys::lock::LockError;
 use crate::sys::reader::Reader;
 use crate::workspace::config_store::ConfigStore;
@@ -111,7 +113,18 @@ impl Session<'_> {
         Workspace::load(self.printer.process(), self.clock, &request, Deadline::after(TIME_LIMIT))
     }
 
-    /// What the status of a workspace would be, without a sync.
+    /// Loads the workspace of a command that works on profiles: logins and files of earlier releases count as they do
+    /// for the status. A store that cannot be read ends the command: nothing may be said or done about it.
+    fn profiles(&self, save: bool) -> Result<Workspace, CommandError> {
+        let mut workspace = self.workspace()?;
+        workspace.readable_stores()?;
+        let synced = sync::run(&workspace, self.clock, save, STORE_PATIENCE);
+        let (own, main) = (synced.own.into_owned(), synced.main.map(Cow::into_owned));
+        workspace.adopt(own, main);
+        Ok(workspace)
+    }
+
+    /// What the status of a workspace is.
     fn report(&self, workspace: &Workspace) -> Report {
         let own = workspace.own_store();
         let snapshot = workspace.snapshot(&own, workspace.main_store());
@@ -152,6 +165,15 @@ impl Session<'_> {
             Some("") => yes_by_default,
             Some(answer) => ["y", "yes"].contains(&answer.to_lowercase().as_str()),
         })
+    }
+
+    /// Refuses what [`Self::change_config`] would refuse, before anything else is changed.
+    fn rehearse_config(
+        workspace: &Workspace,
+        plan: impl FnOnce(&Config) -> Result<Vec<Edit>, CommandError>,
+    ) -> Result<(), CommandError> {
+        let reader = Reader::new(Deadline::after(TIME_LIMIT));
+        ConfigStore::new(&workspace.paths, &workspace.environment).rehearse(&reader, plan)
     }
 
     /// Changes the config of a workspace; tells which file it was, or nothing when there was nothing to change.

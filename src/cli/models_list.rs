@@ -24,10 +24,10 @@ struct Row {
 
 /// Lists the configured models, or all that are known.
 pub(super) fn run(session: &Session<'_>, args: &ListArgs) -> Result<ExitStatus, CommandError> {
-    let workspace = session.workspace()?;
+    let workspace = session.profiles(false)?;
     let report = session.report(&workspace);
     let wanted = args.provider.as_deref().map(provider::normalize);
-    let mut rows = rows(&report, args.all);
+    let mut rows = rows(&workspace, &report, args.all);
     rows.retain(|row| wanted.as_ref().is_none_or(|wanted| *wanted == row.provider));
     rows.retain(|row| !args.local || is_local(&workspace, &row.provider) == Some(true));
     let answer = if args.format.json {
@@ -42,7 +42,7 @@ pub(super) fn run(session: &Session<'_>, args: &ListArgs) -> Result<ExitStatus, 
 }
 
 /// The models in the order of their use: default, fallbacks, image models, the rest of the list.
-fn rows(report: &Report, all: bool) -> Vec<Row> {
+fn rows(workspace: &Workspace, report: &Report, all: bool) -> Vec<Row> {
     let settings = &report.models;
     let mut rows: Vec<Row> = Vec::new();
     let mut add = |reference: &str, tag: Option<String>| {
@@ -70,6 +70,11 @@ fn rows(report: &Report, all: bool) -> Vec<Row> {
     for model in MODELS.iter().filter(|_| all) {
         add(model.key, None);
     }
+    for (provider, entry) in workspace.config.providers.iter().filter(|_| all) {
+        for model in &entry.models {
+            add(&format!("{provider}/{}", model.id), None);
+        }
+    }
     for row in &mut rows {
         let resolves = |key: &String| {
             model_ref::resolve(key, &settings.aliases).model().is_some_and(|model| model.key() == row.key)
@@ -93,7 +98,8 @@ fn is_missing(report: &Report, id: &str) -> bool {
 }
 
 fn is_available(report: &Report, id: &str) -> bool {
-    report.providers.iter().any(|entry| provider::normalize(&entry.id) == id && entry.has_credential())
+    report.cli_backends.contains(&id)
+        || report.providers.iter().any(|entry| provider::normalize(&entry.id) == id && entry.has_credential())
 }
 
 /// Whether the provider runs on this host; `None` for one that nobody knows.
@@ -108,27 +114,45 @@ fn is_local(workspace: &Workspace, id: &str) -> Option<bool> {
     }
 }
 
+/// What is known about a model: the config's own words, else the shipped table.
+struct Known {
+    name: String,
+    input: &'static str,
+    context_window: Option<u64>,
+}
+
+fn known(workspace: &Workspace, row: &Row) -> Known {
+    let input = |reads_images: bool| if reads_images { "text+image" } else { "text" };
+    let declared = workspace.config.providers.iter().flat_map(|(id, entry)| {
+        entry.models.iter().map(move |model| (format!("{}/{}", provider::normalize(id), model.id), model))
+    });
+    if let Some((_, model)) = declared.into_iter().find(|(key, _)| *key == row.key) {
+        let context_window = Some(model.context_window);
+        return Known { name: model.name.clone(), input: input(model.reads_images), context_window };
+    }
+    match models::find(&row.key) {
+        Some(model) => Known {
+            name: model.name.to_owned(),
+            input: input(model.reads_images),
+            context_window: Some(model.context_window),
+        },
+        None => Known { name: row.key.clone(), input: "-", context_window: None },
+    }
+}
+
 fn describe(workspace: &Workspace, report: &Report, row: &Row) -> Value {
-    let shipped = models::find(&row.key);
+    let known = known(workspace, row);
     let missing = is_missing(report, &row.provider);
     json!({
         "key": row.key,
-        "name": shipped.map_or(row.key.as_str(), |model| model.name),
-        "input": input(&row.key),
-        "contextWindow": shipped.map(|model| model.context_window),
+        "name": known.name,
+        "input": known.input,
+        "contextWindow": known.context_window,
         "local": is_local(workspace, &row.provider),
         "available": (!missing).then(|| is_available(report, &row.provider)),
         "tags": row.tags,
         "missing": missing,
     })
-}
-
-fn input(key: &str) -> &'static str {
-    match models::find(key) {
-        Some(model) if model.reads_images => "text+image",
-        Some(_) => "text",
-        None => "-",
-    }
 }
 
 fn table(workspace: &Workspace, report: &Report, rows: &[Row]) -> String {
@@ -139,13 +163,14 @@ fn table(workspace: &Workspace, report: &Report, rows: &[Row]) -> String {
     let mut text =
         format!("{:<42} {:<10} {:<8} {:<5} {:<5} Tags\n", "Model", "Input", "Ctx", "Local", "Auth");
     for row in rows {
-        let window = models::find(&row.key)
-            .map_or_else(|| "-".to_owned(), |model| format!("{}k", model.context_window / 1024));
+        let known = known(workspace, row);
+        let window =
+            known.context_window.map_or_else(|| "-".to_owned(), |window| format!("{}k", window / 1024));
         let auth = (!is_missing(report, &row.provider)).then(|| is_available(report, &row.provider));
         let line = format!(
             "{:<42} {:<10} {window:<8} {:<5} {:<5} {}",
             printable(&row.key),
-            input(&row.key),
+            known.input,
             yes_no(is_local(workspace, &row.provider)),
             yes_no(auth),
             printable(&row.tags.join(","))

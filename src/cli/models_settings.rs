@@ -9,8 +9,20 @@ use crate::cli::args::{AliasesCommand, FallbacksCommand, ListFormat};
 use crate::exit::{CommandError, ExitStatus};
 use crate::settings::{self, Slot};
 
+/// These commands change what all agents share.
+fn refuse_agent(session: &Session<'_>) -> Result<(), CommandError> {
+    match session.cli.agent {
+        None => Ok(()),
+        Some(_) => {
+            Err(CommandError::usage("model settings are those of all agents; --agent does not go with them")
+                .hint("an agent's own model stands in agents.list of openclaw.json"))
+        }
+    }
+}
+
 /// Makes a model the primary one.
 pub(super) fn set(session: &Session<'_>, slot: Slot, reference: &str) -> Result<ExitStatus, CommandError> {
+    refuse_agent(session)?;
     let workspace = session.workspace()?;
     let mut key = String::new();
     let updated = session.change_config(&workspace, |config| {
@@ -26,6 +38,7 @@ pub(super) fn set(session: &Session<'_>, slot: Slot, reference: &str) -> Result<
 
 /// Shows and changes the names of models.
 pub(super) fn aliases(session: &Session<'_>, command: &AliasesCommand) -> Result<ExitStatus, CommandError> {
+    refuse_agent(session)?;
     let workspace = session.workspace()?;
     let answer = match command {
         AliasesCommand::List(format) => list_aliases(&workspace.config.aliases(), *format),
@@ -69,6 +82,7 @@ pub(super) fn fallbacks(
     slot: Slot,
     command: &FallbacksCommand,
 ) -> Result<ExitStatus, CommandError> {
+    refuse_agent(session)?;
     let workspace = session.workspace()?;
     let (title, cleared) = match slot {
         Slot::Text => ("Fallbacks", "Fallback list cleared."),

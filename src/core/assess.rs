@@ -61,6 +61,7 @@ pub fn assess(snapshot: &Snapshot, now: DateTime<Utc>, policy: &Policy) -> Repor
         config_path: snapshot.config_path.clone(),
         models: snapshot.models.clone(),
         configured_providers: snapshot.configured_providers.clone(),
+        cli_backends: snapshot.cli_backends.clone(),
         resolved_default: resolved_default(snapshot),
         profiles,
         providers,
@@ -142,7 +143,7 @@ fn judge_profile(
         remedies: if status.verdict() == Verdict::Ok && verdict == Verdict::Ok {
             Vec::new()
         } else {
-            remedy::mend_profile(record, refreshable, snapshot)
+            remedy::mend_profile(record, status, refreshable, snapshot)
         },
     }
 }

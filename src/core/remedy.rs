@@ -2,6 +2,7 @@
 
 use crate::core::credential::{CLAUDE_CLI_PROFILE, CODEX_CLI_PROFILE, Material, QWEN_CLI_PROFILE};
 use crate::core::provider;
+use crate::core::report::Status;
 use crate::core::snapshot::{ProfileRecord, Snapshot};
 
 /// Longer ids are not repeated in a command.
@@ -46,7 +47,12 @@ pub fn get_credential(provider_id: &str, snapshot: &Snapshot) -> Vec<String> {
 }
 
 /// What renews or replaces a profile that has ended or is hollow; `renews_itself` when a use of it is enough.
-pub fn mend_profile(record: &ProfileRecord, renews_itself: bool, snapshot: &Snapshot) -> Vec<String> {
+pub fn mend_profile(
+    record: &ProfileRecord,
+    status: Status,
+    renews_itself: bool,
+    snapshot: &Snapshot,
+) -> Vec<String> {
     let vendor = match record.id.as_str() {
         CLAUDE_CLI_PROFILE => Some(("claude", "claude auth login")),
         CODEX_CLI_PROFILE => Some(("codex", "codex login")),
@@ -54,9 +60,16 @@ pub fn mend_profile(record: &ProfileRecord, renews_itself: bool, snapshot: &Snap
         _ => None,
     };
     if let Some((program, login)) = vendor {
+        let program_of_ours = if record.inherited { &snapshot.main_program } else { &snapshot.program };
+        let remove = format!("`{program_of_ours} models auth remove {}`", record.id);
         let login = format!("`{login}`; the next status run takes it over");
-        return if renews_itself {
+        return if status == Status::Missing {
+            // A sync leaves an entry alone that says no expiry: it has to go before the login can come in.
+            vec![format!("{remove}; the next status run takes the login of {program} in its place"), login]
+        } else if renews_itself && record.login.renewed_by_vendor {
             vec![format!("use `{program}` once: it renews its own login"), login]
+        } else if renews_itself {
+            vec!["the gateway renews it at the next use".to_owned(), format!("{remove} if it is not needed")]
         } else {
             vec![login]
         };

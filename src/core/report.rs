@@ -171,6 +171,8 @@ pub struct Report {
     pub resolved_default: String,
     /// Provider ids that the config defines.
     pub configured_providers: Vec<String>,
+    /// Back ends (`claude-cli`, `codex-cli`) whose vendor login is there.
+    pub cli_backends: Vec<&'static str>,
     /// Profiles, sorted by provider and id.
     pub profiles: Vec<ProfileReport>,
     /// Every provider known here, sorted by id.

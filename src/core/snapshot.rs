@@ -111,6 +111,8 @@ pub struct LoginFacts {
     pub deadline: Option<EpochMs>,
     /// Whether the vendor's file is there with blank tokens: the login that this one mirrors was lost.
     pub lost: bool,
+    /// Whether the vendor's program is logged in here with something that it can renew.
+    pub renewed_by_vendor: bool,
     /// The subscription, for example `max`.
     pub subscription: Option<String>,
     /// The rate limit tier.

@@ -179,6 +179,20 @@ impl AuthStore {
         true
     }
 
+    /// The entry of an id exactly as it stands in the document.
+    pub fn raw_entry(&self, id: &str) -> Option<JsonNode> {
+        self.document.get("profiles")?.to_object()?.get(id).cloned()
+    }
+
+    /// Puts an entry back as it stood before, or takes it away when there was none.
+    pub fn restore_entry(&mut self, id: &str, entry: Option<JsonNode>) {
+        match entry {
+            Some(entry) => self.profiles_mut().set(id, entry),
+            None => self.profiles_mut().remove(id),
+        }
+        *self = Self::from_document(std::mem::take(&mut self.document));
+    }
+
     /// Removes a profile and everything that the store says of it.
     pub fn forget(&mut self, id: &str) {
         self.remove(id);

@@ -4,6 +4,8 @@ use crate::core::secret::Secret;
 
 /// How Anthropic's setup tokens begin.
 const SETUP_TOKEN_PREFIX: &str = "sk-ant-oat01-";
+/// Nothing that is worth declaring lives longer.
+const LONGEST_SPAN: i64 = 100 * 365 * crate::core::span::DAY;
 /// Shorter setup tokens were cut off on the way (reference rule).
 const SETUP_TOKEN_LENGTH: usize = 80;
 
@@ -62,6 +64,9 @@ pub fn span_ms(text: &str) -> Result<i64, String> {
         reason = "a float cast saturates; a span of that length never ends"
     )]
     let span = (number * factor).round() as i64;
+    if span > LONGEST_SPAN {
+        return Err(format!("{}: longer than a century", invalid()));
+    }
     Ok(span)
 }
 
@@ -101,6 +106,7 @@ mod tests {
             ("250ms", Ok(250)),
             ("90 ", Ok(90 * 86_400_000)),
             ("0", Ok(0)),
+            ("36501d", Err("invalid duration: 36501d: longer than a century")),
             ("1y", Err("invalid duration: 1y")),
             ("", Err("invalid duration (empty)")),
             ("-1d", Err("invalid duration: -1d")),

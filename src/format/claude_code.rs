@@ -37,6 +37,7 @@ fn facts(login: &JsonObject) -> LoginFacts {
     LoginFacts {
         deadline: expiry_of(login, "refreshTokenExpiresAt").at(),
         lost: false,
+        renewed_by_vendor: false,
         subscription: login.text("subscriptionType"),
         rate_limit_tier: login.text("rateLimitTier"),
         scopes: scopes.iter().filter_map(|scope| scope.as_str()).map(str::to_owned).collect(),

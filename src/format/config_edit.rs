@@ -13,6 +13,12 @@ pub enum Edit {
     Set(Vec<String>, Value),
     /// Removes the key, if it is there.
     Remove(Vec<String>),
+    /// Appends to a list, creating it.
+    Append(Vec<String>, Value),
+    /// Puts something in front of a list, creating it.
+    Prepend(Vec<String>, Value),
+    /// Drops the items at these places of a list.
+    Drop(Vec<String>, Vec<usize>),
 }
 
 impl Edit {
@@ -29,7 +35,11 @@ impl Edit {
     /// Where it changes something.
     pub fn path(&self) -> &[String] {
         match self {
-            Self::Set(path, _) | Self::Remove(path) => path,
+            Self::Set(path, _)
+            | Self::Remove(path)
+            | Self::Append(path, _)
+            | Self::Prepend(path, _)
+            | Self::Drop(path, _) => path,
         }
     }
 }
@@ -47,6 +57,19 @@ pub fn apply(text: &str, edits: &[Edit]) -> Result<String, ParseFailure> {
         match edit {
             Edit::Set(path, value) => set(&top, path, value)?,
             Edit::Remove(path) => remove(&top, path),
+            Edit::Append(path, value) => {
+                list(&top, path)?.append(input(value));
+            }
+            Edit::Prepend(path, value) => {
+                list(&top, path)?.insert(0, input(value));
+            }
+            Edit::Drop(path, places) => {
+                for (at, node) in list(&top, path)?.elements().into_iter().enumerate() {
+                    if places.contains(&at) {
+                        node.remove();
+                    }
+                }
+            }
         }
     }
     let mut written = root.to_string();
@@ -76,13 +99,28 @@ fn set(object: &CstObject, path: &[String], value: &Value) -> Result<(), ParseFa
             Some(literal) => literal.set_raw_value(in_quotes_of(&literal.raw_value(), text)),
             None => property.set_value(input(value)),
         },
-        (Some(node), Value::Array(wanted)) => match node.as_array() {
-            Some(array) if keeps_order(&array, wanted) => adjust(&array, wanted),
-            _ => property.set_value(input(value)),
-        },
         _ => property.set_value(input(value)),
     }
     Ok(())
+}
+
+/// The list at a path, created empty when nothing is there.
+fn list(object: &CstObject, path: &[String]) -> Result<CstArray, ParseFailure> {
+    let Some((key, rest)) = path.split_first() else { return Err(ParseFailure::new("is no list")) };
+    let property = find(object, key);
+    let found = if rest.is_empty() {
+        match property {
+            Some(property) => property.array_value(),
+            None => object.array_value_or_create(key),
+        }
+    } else {
+        let child = match property {
+            Some(property) => property.object_value(),
+            None => object.object_value_or_create(key),
+        };
+        return list(&child.ok_or_else(|| ParseFailure::new(format!("`{key}` is no object")))?, rest);
+    };
+    found.ok_or_else(|| ParseFailure::new(format!("`{key}` is no list")))
 }
 
 fn remove(object: &CstObject, path: &[String]) {
@@ -110,36 +148,6 @@ fn in_quotes_of(old: &str, text: &str) -> String {
     format!("'{inner}'")
 }
 
-fn texts(array: &CstArray) -> Vec<Option<String>> {
-    array
-        .elements()
-        .iter()
-        .map(|node| node.as_string_lit().and_then(|literal| literal.decoded_value().ok()))
-        .collect()
-}
-
-/// Whether dropping elements and appending others leads to the wanted list.
-fn keeps_order(array: &CstArray, wanted: &[Value]) -> bool {
-    let kept: Vec<String> =
-        texts(array).into_iter().flatten().filter(|text| wanted.iter().any(|value| value == text)).collect();
-    wanted.len() >= kept.len() && kept.iter().zip(wanted).all(|(kept, wanted)| wanted == kept)
-}
-
-/// Drops and appends, so that the comments beside what stays, stay.
-fn adjust(array: &CstArray, wanted: &[Value]) {
-    let mut kept = 0;
-    for (node, text) in array.elements().into_iter().zip(texts(array)) {
-        if text.is_some_and(|text| wanted.iter().any(|value| *value == text)) {
-            kept += 1;
-        } else {
-            node.remove();
-        }
-    }
-    for value in &wanted[kept..] {
-        array.append(input(value));
-    }
-}
-
 fn input(value: &Value) -> CstInputValue {
     match value {
         Value::Null => CstInputValue::Null,
@@ -163,8 +171,8 @@ mod tests {
         Edit::set(["agents", "defaults", "model", "primary"], model)
     }
 
-    fn fallbacks(models: &[&str]) -> Edit {
-        Edit::set(["agents", "defaults", "model", "fallbacks"], json!(models))
+    fn fallbacks() -> Vec<String> {
+        ["agents", "defaults", "model", "fallbacks"].map(str::to_owned).to_vec()
     }
 
     #[test]
@@ -221,20 +229,26 @@ mod tests {
             (
                 "append to a list",
                 "{agents: {defaults: {model: {\n  fallbacks: [\n    'x/y', // first\n  ],\n}}}}\n",
-                fallbacks(&["x/y", "a/b"]),
+                Edit::Append(fallbacks(), json!("a/b")),
                 "{agents: {defaults: {model: {\n  fallbacks: [\n    'x/y', // first\n    \"a/b\",\n  ],\n}}}}\n",
             ),
             (
                 "drop from a list",
                 "{agents: {defaults: {model: {\n  fallbacks: [\n    'x/y', // first\n    'a/b'\n  ]\n}}}}\n",
-                fallbacks(&["x/y"]),
+                Edit::Drop(fallbacks(), vec![1]),
                 "{agents: {defaults: {model: {\n  fallbacks: [\n    'x/y' // first\n  ]\n}}}}\n",
             ),
             (
                 "empty a list",
                 "{agents: {defaults: {model: {fallbacks: ['x/y', 'a/b'], primary: 'p'}}}}\n",
-                fallbacks(&[]),
+                Edit::set(["agents", "defaults", "model", "fallbacks"], json!([])),
                 "{agents: {defaults: {model: {fallbacks: [], primary: 'p'}}}}\n",
+            ),
+            (
+                "in front of a list",
+                "{auth: {order: {a: ['${X}']}}}\n",
+                Edit::Prepend(["auth", "order", "a"].map(str::to_owned).to_vec(), json!("n")),
+                "{auth: {order: {a: [\"n\", '${X}']}}}\n",
             ),
             (
                 "remove a key",

@@ -59,7 +59,25 @@ pub struct ProviderEntry {
     pub key: Option<Secret>,
     /// Where requests go.
     pub base_url: String,
+    /// The models that it declares.
+    pub models: Vec<DeclaredModel>,
 }
+
+/// A model that the config declares for a provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeclaredModel {
+    /// The provider's id of it.
+    pub id: String,
+    /// The name for people.
+    pub name: String,
+    /// Whether it reads images beside text.
+    pub reads_images: bool,
+    /// Context window in tokens.
+    pub context_window: u64,
+}
+
+/// What a declared model gets that says no window (reference default).
+const DEFAULT_CONTEXT_WINDOW: u64 = 200_000;
 
 /// A primary model and the ones to fail over to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -169,13 +187,19 @@ fn read_models(models: &Section<'_>, config: &mut Config) {
         if !provider.has("models") {
             provider.wrong::<()>("models", "is required");
         }
+        let mut declared = Vec::new();
         for model in provider.items("models") {
-            model.required_text("id");
-            model.required_text("name");
             model.one_of("api", API_KINDS);
+            let (id, name) = (model.required_text("id"), model.required_text("name"));
+            declared.push(DeclaredModel {
+                id: id.unwrap_or_default().to_owned(),
+                name: name.unwrap_or_default().to_owned(),
+                reads_images: model.texts("input").iter().any(|input| input == "image"),
+                context_window: model.whole("contextWindow").unwrap_or(DEFAULT_CONTEXT_WINDOW),
+            });
         }
         let key = provider.text("apiKey").map(Secret::new).filter(|key| !key.is_blank());
-        config.providers.push((id.to_owned(), ProviderEntry { key, base_url }));
+        config.providers.push((id.to_owned(), ProviderEntry { key, base_url, models: declared }));
     }
 }
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::clock::Clock;
+use crate::core::credential::CLAUDE_CLI_PROFILE;
 use crate::exit::CommandError;
-use crate::format::config::{Node, Tree};
+use crate::format::config::{Node, Origin, Tree};
 use crate::format::config_edit::{self, Edit};
 use crate::format::config_sections::Config;
 use crate::sys::files::{self, ReadFailure, ReplaceError, Replaced};
@@ -54,35 +55,11 @@ impl<'w> ConfigStore<'w> {
         let target = files::target(&self.paths.config).map_err(io)?;
         let _turn = lock::between_us(&target, clock)
             .ok_or_else(|| CommandError::refused(format!("another openclaw is writing {shown}")))?;
-        let old = match files::read(&target) {
-            Ok(content) => Some(content.bytes),
-            Err(ReadFailure::Absent) => None,
-            Err(ReadFailure::Failed(reason)) => {
-                return Err(CommandError::io(format!("failed to read {shown}: {reason}")));
-            }
-        };
-        let config = match &old {
-            Some(bytes) => self.validated(reader, bytes)?.1,
-            None => Config::default(),
-        };
-        let mut edits = plan(&config)?;
-        if edits.is_empty() {
-            return Ok(false);
-        }
-        if config.claude_mode_migrated {
-            edits.push(Edit::set(["auth", "profiles", "anthropic:claude-cli", "mode"], "oauth"));
-        }
-        let text = String::from_utf8_lossy(old.as_deref().unwrap_or_default());
-        let new = config_edit::apply(&text, &edits)
-            .map_err(|failure| CommandError::refused(format!("{shown}: {}", failure.message)))?;
-        let (tree, _) = self.validated(reader, new.as_bytes())?;
-        for edit in &edits {
-            self.assert_effective(&tree, edit)?;
-        }
-        if let Some(old) = &old {
+        let Some(change) = self.change(reader, plan)? else { return Ok(false) };
+        if let Some(old) = &change.old {
             back_up(&target, old).map_err(io)?;
         }
-        match files::replace(&target, new.as_bytes()) {
+        match files::replace(&target, change.new.as_bytes()) {
             Ok(Replaced::Atomically | Replaced::InPlace) => Ok(true),
             Err(ReplaceError::Unchanged(error)) => Err(io(error)),
             Err(ReplaceError::Torn(error, backup)) => Err(io(error).hint(format!(
@@ -92,6 +69,53 @@ impl<'w> ConfigStore<'w> {
         }
     }
 
+    /// Does everything that [`Self::update`] does but write: what is refused is refused here already.
+    pub fn rehearse(
+        &self,
+        reader: &Reader,
+        plan: impl FnOnce(&Config) -> Result<Vec<Edit>, CommandError>,
+    ) -> Result<(), CommandError> {
+        self.change(reader, plan).map(drop)
+    }
+
+    /// The old and the new content; `None` when there is nothing to change.
+    fn change(
+        &self,
+        reader: &Reader,
+        plan: impl FnOnce(&Config) -> Result<Vec<Edit>, CommandError>,
+    ) -> Result<Option<Change>, CommandError> {
+        let shown = self.paths.shown(&self.paths.config).short;
+        let old = match files::read(&self.paths.config) {
+            Ok(content) => Some(content.bytes),
+            Err(ReadFailure::Absent) => None,
+            Err(ReadFailure::Failed(reason)) => {
+                return Err(CommandError::io(format!("failed to read {shown}: {reason}")));
+            }
+        };
+        let (before, config) = match &old {
+            Some(bytes) => self.validated(reader, bytes)?,
+            None => (Node { value: Tree::Table(Vec::new()), origin: Origin::default() }, Config::default()),
+        };
+        let mut edits = plan(&config)?;
+        if edits.is_empty() {
+            return Ok(None);
+        }
+        let outdated = ["auth", "profiles", CLAUDE_CLI_PROFILE];
+        if config.claude_mode_migrated
+            && !edits.iter().any(|edit| edit.path().starts_with(&outdated.map(str::to_owned)))
+        {
+            edits.push(Edit::set(["auth", "profiles", CLAUDE_CLI_PROFILE, "mode"], "oauth"));
+        }
+        let text = String::from_utf8_lossy(old.as_deref().unwrap_or_default());
+        let new = config_edit::apply(&text, &edits)
+            .map_err(|failure| CommandError::refused(format!("{shown}: {}", failure.message)))?;
+        let (after, _) = self.validated(reader, new.as_bytes())?;
+        for edit in &edits {
+            self.assert_effective(&before, &after, edit)?;
+        }
+        Ok(Some(Change { old, new }))
+    }
+
     fn validated(&self, reader: &Reader, bytes: &[u8]) -> Result<(Node, Config), CommandError> {
         let mut file = ConfigFile::new(reader, self.paths, &self.paths.config);
         let tree = file.load_from(bytes)?;
@@ -99,15 +123,22 @@ impl<'w> ConfigStore<'w> {
         Ok((tree, config))
     }
 
-    /// Included files are merged into the config: what they add to a list cannot be taken away in the main file.
-    fn assert_effective(&self, tree: &Node, edit: &Edit) -> Result<(), CommandError> {
-        let found = edit.path().iter().try_fold(tree, |node, key| match &node.value {
-            Tree::Table(members) => members.iter().find(|(name, _)| name == key).map(|(_, node)| node),
-            _ => None,
-        });
+    /// Included files are merged into the config: what they say can be overruled, or not, but not be taken away.
+    fn assert_effective(&self, before: &Node, after: &Node, edit: &Edit) -> Result<(), CommandError> {
+        let found = at(after, edit.path());
+        let items = |node: Option<&Node>| match node.map(|node| &node.value) {
+            Some(Tree::List(items)) => items.clone(),
+            _ => Vec::new(),
+        };
+        let (old, new) = (items(at(before, edit.path())), items(found));
         let is_effective = match edit {
             Edit::Set(_, wanted) => found.is_some_and(|node| equals(node, wanted)),
             Edit::Remove(_) => found.is_none(),
+            Edit::Append(_, value) => {
+                new.len() == old.len() + 1 && new.last().is_some_and(|last| equals(last, value))
+            }
+            Edit::Prepend(_, value) => new.first().is_some_and(|first| equals(first, value)),
+            Edit::Drop(_, places) => new.len() + places.len() == old.len(),
         };
         if is_effective {
             return Ok(());
@@ -117,6 +148,18 @@ impl<'w> ConfigStore<'w> {
         Err(CommandError::refused(format!("{path} is also set in a file that {shown} includes"))
             .hint("change it there; nothing was written"))
     }
+}
+
+struct Change {
+    old: Option<Vec<u8>>,
+    new: String,
+}
+
+fn at<'n>(tree: &'n Node, path: &[String]) -> Option<&'n Node> {
+    path.iter().try_fold(tree, |node, key| match &node.value {
+        Tree::Table(members) => members.iter().find(|(name, _)| name == key).map(|(_, node)| node),
+        _ => None,
+    })
 }
 
 fn equals(node: &Node, value: &Value) -> bool {

@@ -177,20 +177,24 @@ impl Loader<'_> {
         environment: &Environment,
     ) -> Vec<ProviderKey> {
         let source = format!("config: {}", self.paths.shown(&self.paths.config).short);
+        // The Node program takes the name of a variable for its value, here and in the registry that it generates.
+        let resolved = |key: &Secret| {
+            if provider::is_credential_variable(key.expose()) {
+                environment.get(key.expose()).map(|(_, value)| value.clone())
+            } else {
+                Some(key.clone())
+            }
+        };
         let configured = config.providers.iter().filter_map(|(id, entry)| {
-            Some(ProviderKey { provider: id.clone(), secret: entry.key.clone()?, source: source.clone() })
+            let secret = resolved(entry.key.as_ref()?)?;
+            Some(ProviderKey { provider: id.clone(), secret, source: source.clone() })
         });
         let mut keys: Vec<_> = configured.collect();
         let path = agent_dir.join(MODELS_FILE);
         let generated = self.source("generated model registry", None, &path, models_json::parse);
         let source = format!("models.json: {}", self.paths.shown(&path).short);
         for (provider, key) in generated.unwrap_or_default() {
-            // The Node program writes the name of the variable for keys that come from the environment.
-            let secret = if provider::is_credential_variable(key.expose()) {
-                environment.get(key.expose()).map(|(_, value)| value.clone())
-            } else {
-                Some(key)
-            };
+            let secret = resolved(&key);
             if let Some(secret) = secret.filter(|_| keys.iter().all(|known| known.provider != provider)) {
                 keys.push(ProviderKey { provider, secret, source: source.clone() });
             }

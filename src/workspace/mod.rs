@@ -164,6 +164,34 @@ impl Workspace {
         }
     }
 
+    /// Refuses when a store that the agent sees could not be read.
+    pub fn readable_stores(&self) -> Result<(), CommandError> {
+        for (state, dir) in [
+            (Some(&self.own), Some(&self.agent.dir)),
+            (self.main.as_ref(), self.agent.inherits_from.as_ref()),
+        ] {
+            if let (Some(StoreState::Unreadable(problem)), Some(dir)) = (state, dir) {
+                let path = self.paths.shown(CredentialStore::in_dir(dir).path()).short;
+                let place =
+                    problem.position.map_or_else(String::new, |(line, column)| format!(":{line}:{column}"));
+                return Err(CommandError::refused(format!(
+                    "{path}{place} is unreadable: {}",
+                    problem.message
+                ))
+                .hint("mend or restore the file; it was left as it is"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes stores as a sync has made them in the place of those that were loaded.
+    pub fn adopt(&mut self, own: AuthStore, main: Option<AuthStore>) {
+        self.own = StoreState::Read(own);
+        if let Some(main) = main {
+            self.main = Some(StoreState::Read(main));
+        }
+    }
+
     /// The values that a judgement needs, seen through the agent's own store and the one that it inherits from.
     pub fn snapshot(&self, own: &AuthStore, main: Option<&AuthStore>) -> Snapshot {
         let own_path = self.paths.shown(self.store.path());
@@ -213,7 +241,8 @@ impl Workspace {
                         && provider::normalize(&credential.provider) == login.provider;
                     let mirrors =
                         login.profile_id == id && refresh.is_some() == material.refresh_token().is_some();
-                    (mirrors || same_token).then(|| facts.clone())
+                    let renewed_by_vendor = material.refresh_token().is_some();
+                    (mirrors || same_token).then(|| LoginFacts { renewed_by_vendor, ..facts.clone() })
                 }
                 VendorLogin::Incomplete(_) => {
                     (login.profile_id == id).then(|| LoginFacts { lost: true, ..LoginFacts::default() })
@@ -235,7 +264,8 @@ impl Workspace {
             .collect()
     }
 
-    fn models(&self) -> ModelSettings {
+    /// The models of the agent in question.
+    pub fn models(&self) -> ModelSettings {
         let own = agents::configured(&self.agent.id, &self.config)
             .map(|agent| agent.model.clone())
             .unwrap_or_default();

@@ -111,7 +111,7 @@ fn what_belongs_to_main_is_changed_through_main() {
 
 #[test]
 fn a_pasted_token_is_stored_and_named_in_the_config() {
-    for input in ["tok\r\n", "tok\n", "tok\r", "tok", "  tok \n", "tok\nsecond line\n"] {
+    for input in ["tok\r\n", "tok\n", "tok\r", "tok", "  tok \n", "tok\n \n"] {
         let (env, outcome) =
             paste(input, &["--provider", "z.ai", "--profile-id", "zai:x", "--expires-in", "30"]);
         assert_eq!(outcome.code, 0, "{input:?}: {outcome:?}");
@@ -147,6 +147,8 @@ fn what_cannot_be_a_token_or_an_option_stores_nothing() {
         ("", &["--provider", "anthropic"][..], "no token was given"),
         ("\n", &["--provider", "anthropic"], "no token was given"),
         ("two words\n", &["--provider", "anthropic"], "white space inside"),
+        ("sk-broken\nin-two\n", &["--provider", "anthropic"], "there is more than one line"),
+        ("tok\n", &["--provider", "anthropic", "--expires-in", "99999999999999d"], "longer than a century"),
         (short, &["--provider", "anthropic"], "Token looks too short; paste the full setup-token"),
         ("tok\n", &["--provider", "anthropic", "--expires-in", "1y"], "invalid duration: 1y"),
         ("tok\n", &["--provider", "antropic"], "did you mean anthropic?"),
@@ -170,19 +172,135 @@ fn nothing_is_half_stored() {
     assert_eq!(env.text(STORE), "{ torn");
     assert!(!env.exists(CONFIG));
 
-    // The config cannot be written: an included file holds the profile that was to be named.
+    // The config cannot take the profile: an included file decides the order that it belongs into.
+    for store in [
+        None,
+        Some(
+            r#"{ "profiles": {"chutes:manual": {"type":"oauth","provider":"chutes","access":"a","clientId":"CID"}} }"#,
+        ),
+    ] {
+        let env = TestEnv::new().stdin("tok\n");
+        env.file(".openclaw/a.json5", "{auth: {order: {chutes: ['chutes:z']}}}");
+        env.file(CONFIG, "{$include: './a.json5'}");
+        if let Some(store) = store {
+            env.file(STORE, store);
+        }
+        let outcome = auth(&env, &["paste-token", "--provider", "chutes"]);
+        assert_eq!(outcome.code, 1, "{outcome:?}");
+        assert_eq!(env.exists(STORE).then(|| env.text(STORE)).as_deref(), store);
+        assert_eq!(env.text(CONFIG), "{$include: './a.json5'}");
+    }
+}
+
+#[test]
+fn a_config_that_fails_after_the_store_was_written_puts_the_entry_back() {
+    use openclaw::core::credential::{Credential, Material};
+    use openclaw::format::auth_profiles;
+    let text = r#"{"version":1,"profiles":{"chutes:manual":{"type":"oauth","provider":"chutes","access":"a","clientId":"CID"}}}"#;
+    let mut store = auth_profiles::parse(text.as_bytes()).unwrap();
+    let entry = store.raw_entry("chutes:manual");
+    let material = Material::Token { token: None, expires: openclaw::core::credential::Expiry::Absent };
+    store.upsert("chutes:manual", Credential { provider: "chutes".to_owned(), email: None, material });
+    store.restore_entry("chutes:manual", entry);
+    let written: Value = serde_json::from_slice(&auth_profiles::write(&store)).unwrap();
+    assert_eq!(written, serde_json::from_str::<Value>(text).unwrap());
+    store.restore_entry("chutes:manual", None);
+    assert!(!store.has_entry("chutes:manual"));
+}
+
+#[test]
+fn a_first_token_does_not_hide_the_credentials_of_an_earlier_release() {
     let env = TestEnv::new().stdin("tok\n");
-    env.file(".openclaw/a.json5", "{auth: {order: {anthropic: ['anthropic:a']}}}");
-    env.file(CONFIG, "{$include: './a.json5'}");
-    env.profiles(json!({"anthropic:manual": token("anthropic", Value::Null)}));
-    let before = env.read_json(STORE)["profiles"].clone();
-    let outcome = auth(&env, &["paste-token", "--provider", "anthropic"]);
-    assert_eq!(outcome.code, 1, "{outcome:?}");
-    assert!(outcome.stderr.contains("the store was left as it was"));
-    assert_eq!(
-        env.read_json(STORE)["profiles"]["anthropic:manual"]["token"],
-        before["anthropic:manual"]["token"]
+    env.file(
+        ".openclaw/agents/main/agent/auth.json",
+        json!({"anthropic": {"type": "api_key", "key": "sk-old-0123456789"}}).to_string(),
     );
+    assert_eq!(env.status(&["--check", "--no-sync"]).code, 0);
+    assert_eq!(auth(&env, &["paste-token", "--provider", "groq"]).code, 0);
+    assert_eq!(env.status(&["--check"]).code, 0);
+    let profiles = &env.read_json(STORE)["profiles"];
+    assert_eq!(
+        (&profiles["anthropic:default"]["key"], &profiles["groq:manual"]["token"]),
+        (&json!("sk-old-0123456789"), &json!("tok"))
+    );
+}
+
+#[test]
+fn a_token_is_not_put_where_the_next_sync_would_replace_it() {
+    let env = TestEnv::new().stdin("tok\n");
+    env.claude(3 * DAY);
+    let outcome =
+        auth(&env, &["paste-token", "--provider", "anthropic", "--profile-id", "anthropic:claude-cli"]);
+    assert_eq!(outcome.code, 64);
+    assert!(outcome.stderr.contains("anthropic:manual"), "{}", outcome.stderr);
+}
+
+#[test]
+fn variables_in_an_order_stay_variables() {
+    let env = TestEnv::new().stdin("tok\n").var("U", "bob");
+    env.file(CONFIG, "{auth: {order: {openai: ['openai:${U}']}}}\n");
+    assert_eq!(auth(&env, &["paste-token", "--provider", "openai"]).code, 0);
+    assert!(env.text(CONFIG).contains("[\"openai:manual\", 'openai:${U}']"), "{}", env.text(CONFIG));
+}
+
+#[test]
+fn removing_reaches_the_orders_of_the_config_and_does_nothing_by_halves() {
+    let env = TestEnv::new();
+    env.profiles(json!({"a:1": api_key("a", "k"), "a:2": api_key("a", "k")}));
+    env.file(CONFIG, "{auth: {order: {a: ['a:1'], b: ['a:1', 'a:2']}}}\n");
+    assert_eq!(auth(&env, &["remove", "a:1", "--yes"]).code, 0);
+    assert_eq!(env.text(CONFIG), "{auth: {order: { b: [ 'a:2']}}}\n");
+
+    let env = TestEnv::new();
+    env.profiles(json!({"a:1": api_key("a", "k")}));
+    env.file(".openclaw/a.json5", "{auth: {profiles: {'a:1': {provider: 'a', mode: 'api_key'}}}}");
+    env.file(CONFIG, "{$include: './a.json5'}");
+    let before = env.text(STORE);
+    let outcome = auth(&env, &["remove", "a:1", "--yes"]);
+    assert_eq!((outcome.code, env.text(STORE)), (1, before));
+
+    let env = TestEnv::new();
+    env.profiles(json!({"anthropic:claude-cli": token("anthropic", json!(5))}));
+    env.file(
+        CONFIG,
+        "{auth: {profiles: {'anthropic:claude-cli': {provider: 'anthropic', mode: 'token'}}}}\n",
+    );
+    let outcome = auth(&env, &["remove", "anthropic:claude-cli", "--yes"]);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    assert!(!env.text(CONFIG).contains("claude-cli") && !env.text(STORE).contains("claude-cli"));
+}
+
+#[test]
+fn a_store_that_cannot_be_read_is_no_empty_store() {
+    let env = TestEnv::new();
+    env.file(STORE, "{ torn");
+    for args in [
+        &["models", "auth", "list"][..],
+        &["models", "auth", "list", "--json"],
+        &["models", "auth", "order", "get", "--provider", "anthropic"],
+        &["models", "auth", "order", "set", "--provider", "anthropic", "anthropic:a"],
+        &["models", "auth", "remove", "x", "--yes"],
+        &["models", "auth", "unblock", "x"],
+        &["models", "list"],
+    ] {
+        let outcome = env.run(args);
+        assert_eq!((outcome.code, outcome.stdout.as_str()), (1, ""), "{args:?}");
+        assert!(
+            outcome.stderr.contains("auth-profiles.json:1:3 is unreadable: key must be a string"),
+            "{}",
+            outcome.stderr
+        );
+    }
+}
+
+#[test]
+fn vendor_logins_count_here_as_they_do_for_the_status() {
+    let env = TestEnv::new();
+    env.claude(3 * DAY);
+    assert!(auth(&env, &["list"]).stdout.contains("anthropic:claude-cli"));
+    assert!(!env.exists(".openclaw"), "a list writes nothing");
+    assert_eq!(auth(&env, &["order", "set", "--provider", "anthropic", "anthropic:claude-cli"]).code, 0);
+    assert_eq!(env.read_json(STORE)["order"], json!({"anthropic": ["anthropic:claude-cli"]}));
 }
 
 #[test]
@@ -215,7 +333,7 @@ fn ctrl_c_at_the_prompt_changes_nothing() {
 #[test]
 fn removing_asks_on_a_terminal() {
     let env = TestEnv::new();
-    for (typed, code, is_there) in [(&b"n\r"[..], 130, true), (b"\r", 130, true), (b"y\r", 0, false)] {
+    for (typed, code, is_there) in [(&b"n\r"[..], 1, true), (b"\r", 1, true), (b"y\r", 0, false)] {
         env.profiles(json!({"openai:a": api_key("openai", "k")}));
         let (shown, found) =
             env.on_a_terminal(&["models", "auth", "remove", "openai:a"], &[("[y/N]", typed)]);

@@ -1,8 +1,17 @@
-//! Twenty secrets are planted; not one of them, nor any eight characters of one, may come out anywhere.
+//! Secrets are planted in every supported file and variable; not one of them, nor any eight characters of one, may come out anywhere.
+
+use std::collections::HashSet;
 
 use serde_json::json;
 
 use crate::support::{CLAUDE, CONFIG, HOUR, Outcome, STORE, TestEnv};
+
+const MODELS: &str = ".openclaw/agents/main/agent/models.json";
+const AUTH_JSON: &str = ".openclaw/agents/old/agent/auth.json";
+const OAUTH_JSON: &str = ".openclaw/credentials/oauth.json";
+
+/// How many secrets are planted, one in every place that can hold one.
+const PLANTED: u32 = 30;
 
 /// A secret that looks like nothing else and has no eight characters in common with another one.
 fn canary(number: u32) -> String {
@@ -18,16 +27,14 @@ fn canary(number: u32) -> String {
 
 fn assert_silent(outcome: &Outcome, secrets: &[String], what: &str) {
     let output = format!("{}{}", outcome.stdout, outcome.stderr);
-    for secret in secrets {
-        for piece in secret.as_bytes().windows(8) {
-            let piece = std::str::from_utf8(piece).unwrap();
-            assert!(!output.contains(piece), "{what}: {piece} in {output}");
-        }
+    let pieces: HashSet<&[u8]> = output.as_bytes().windows(8).collect();
+    for piece in secrets.iter().flat_map(|secret| secret.as_bytes().windows(8)) {
+        assert!(!pieces.contains(piece), "{what}: {} in {output}", String::from_utf8_lossy(piece));
     }
 }
 
 fn planted() -> (TestEnv, Vec<String>) {
-    let secrets: Vec<String> = (0..20).map(canary).collect();
+    let secrets: Vec<String> = (0..PLANTED).map(canary).collect();
     let s = |at: usize| secrets[at].clone();
     let mut env = TestEnv::new()
         .var("ANTHROPIC_OAUTH_TOKEN", s(0))
@@ -42,7 +49,7 @@ fn planted() -> (TestEnv, Vec<String>) {
     env.file(
         CONFIG,
         format!(
-            "{{env: {{CEREBRAS_API_KEY: '{}'}}, models: {{providers: {{a: {{baseUrl: 'x', apiKey: '{}', models: []}}, \
+            "{{$include: './more.json5', env: {{CEREBRAS_API_KEY: '{}'}}, models: {{providers: {{a: {{baseUrl: 'x', apiKey: '{}', models: []}}, \
              b: {{baseUrl: 'x', apiKey: '${{MY_KEY}}', models: []}}}}}}, gateway: {{auth: {{token: '{}'}}}}}}",
             s(8),
             s(9),
@@ -68,7 +75,28 @@ fn planted() -> (TestEnv, Vec<String>) {
         ".codex/auth.json",
         json!({"tokens": {"access_token": s(18), "refresh_token": s(19)}}).to_string(),
     );
-    env.script("security", "exit 44");
+    env.file(
+        ".qwen/oauth_creds.json",
+        json!({"access_token": s(20), "refresh_token": s(21), "expiry_date": now + HOUR}).to_string(),
+    );
+    env.file(MODELS, json!({"providers": {"gen": {"apiKey": s(22)}}}).to_string());
+    env.file(
+        ".openclaw/more.json5",
+        format!("{{models: {{providers: {{c: {{baseUrl: 'x', apiKey: '{}', models: []}}}}}}}}", s(23)),
+    );
+    // An agent without a store: files of earlier releases count for it.
+    env.file(AUTH_JSON, json!({"anthropic": {"type": "api_key", "key": s(24)}}).to_string());
+    env.file(OAUTH_JSON, json!({"chutes": {"access": s(25), "refresh": s(26), "expires": now}}).to_string());
+    env.script(
+        "security",
+        &format!(
+            "[ \"$3\" = 'Codex Auth' ] || exit 44\necho '{}'",
+            json!({"tokens": {"access_token": s(27), "refresh_token": s(28)}})
+        ),
+    );
+    env.script("shell", &format!("printf 'GEMINI_API_KEY={}\\0'", s(29)));
+    let shell = env.path("shell");
+    env = env.var("SHELL", shell).var("OPENCLAW_LOAD_SHELL_ENV", "1");
     let folder = env.path("creds");
     env = env.var("CREDENTIALS_DIRECTORY", folder);
     (env, secrets)
@@ -88,6 +116,18 @@ fn no_mode_of_status_lets_a_secret_out() {
         &["models", "status", "--nope"],
         &["models", "status", "--agent", "ghost"],
         &["--profile", "other", "models"],
+        &["models", "status", "--agent", "old", "--json"],
+        &["models", "auth", "list"],
+        &["models", "auth", "list", "--json"],
+        &["models", "auth", "order", "get", "--provider", "anthropic", "--json"],
+        &["models", "auth", "order", "set", "--provider", "anthropic", "anthropic:o"],
+        &["models", "auth", "unblock", "openai:k"],
+        &["models", "auth", "remove", "openai:k", "--yes"],
+        &["models", "auth", "remove", "nobody", "--yes"],
+        &["models", "list", "--json"],
+        &["models", "set", "openai/gpt-5.2"],
+        &["models", "fallbacks", "add", "a/b"],
+        &["models", "aliases", "add", "x", "a/b"],
     ] {
         assert_silent(&env.run(args), &secrets, &args.join(" "));
     }
@@ -101,7 +141,20 @@ fn no_mode_of_status_lets_a_secret_out() {
 #[test]
 fn no_damage_to_a_file_lets_a_secret_out() {
     let (_, secrets) = planted();
-    for file in [STORE, CLAUDE, ".codex/auth.json", CONFIG, ".openclaw/.env", ".env"] {
+    let files = [
+        STORE,
+        CLAUDE,
+        ".codex/auth.json",
+        ".qwen/oauth_creds.json",
+        CONFIG,
+        ".openclaw/more.json5",
+        ".openclaw/.env",
+        ".env",
+        MODELS,
+        AUTH_JSON,
+        OAUTH_JSON,
+    ];
+    for file in files {
         for damage in 0..6 {
             let (env, _) = planted();
             let text = env.text(file);
@@ -114,11 +167,32 @@ fn no_damage_to_a_file_lets_a_secret_out() {
                 _ => format!("[{text}]"),
             };
             env.file(file, torn);
-            for args in [&[][..], &["--json"], &["--check"]] {
+            for args in [&[][..], &["--json"], &["--check"], &["--agent", "old", "--json"]] {
                 assert_silent(&env.status(args), &secrets, &format!("{file}, damage {damage}"));
             }
         }
     }
+}
+
+#[test]
+fn a_secret_that_is_pasted_comes_out_of_no_error() {
+    let secret = canary(79);
+    let whole = format!("sk-ant-oat01-{}", canary(80).repeat(3));
+    for input in [
+        format!("{secret} x\n"),
+        format!("{secret}\n{secret}\n"),
+        format!("sk-ant-oat01-{secret}\n"),
+        format!("{whole}\n"),
+        secret.clone(),
+    ] {
+        let env = TestEnv::new().stdin(&input);
+        let outcome = env.run(&["models", "auth", "paste-token", "--provider", "anthropic"]);
+        assert_silent(&outcome, &[secret.clone(), canary(80)], &input);
+        assert_silent(&env.status(&["--json"]), &[secret.clone(), canary(80)], "the status behind it");
+    }
+    let env = TestEnv::new();
+    env.file(".openclaw/ops.json", format!("{{check: {{warnAfter: '{secret}', refreshable: '{secret}'}}}}"));
+    assert_silent(&env.status(&[]), &[secret], "ops.json");
 }
 
 #[test]

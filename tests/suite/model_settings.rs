@@ -94,7 +94,7 @@ fn what_an_included_file_decides_is_refused_and_named() {
     env.file(CONFIG, "{ $include: './a.json5' }\n");
     assert_eq!(env.run(&["models", "set", "openai/gpt-5.2"]).code, 0, "a scalar beside an include wins");
     let before = env.text(CONFIG);
-    for args in [&["models", "fallbacks", "clear"][..], &["models", "fallbacks", "add", "c/d"]] {
+    for args in [&["models", "fallbacks", "clear"][..], &["models", "fallbacks", "remove", "a/b"]] {
         let outcome = env.run(args);
         assert_eq!(outcome.code, 1, "{args:?}");
         assert!(
@@ -104,6 +104,8 @@ fn what_an_included_file_decides_is_refused_and_named() {
         );
         assert_eq!(env.text(CONFIG), before);
     }
+    let added = env.run(&["models", "fallbacks", "add", "c/d"]).stdout;
+    assert!(added.ends_with("Fallbacks: a/b, c/d\n"), "lists are joined: {added}");
 }
 
 #[test]
@@ -125,7 +127,7 @@ fn an_invalid_or_unwritable_config_is_left_alone() {
 
 #[test]
 fn a_reference_that_is_no_model_is_a_usage_error() {
-    for reference in ["", "  ", "/x", "x/"] {
+    for reference in ["", "  ", "/x", "x/", "a/b\u{1b}[31mx"] {
         let outcome = TestEnv::new().run(&["models", "set", reference]);
         assert_eq!(outcome.code, 64, "{reference:?}");
         assert!(outcome.stderr.contains("is no model"));
@@ -238,4 +240,46 @@ fn the_list_tells_what_each_model_is_for_and_whether_it_has_a_credential() {
     assert!(env.run(&["models", "list", "--all", "--plain"]).stdout.contains("zai/glm-4.7\n"));
     assert_eq!(env.run(&["models", "list", "--json", "--plain"]).code, 64);
     assert_eq!(env.run(&["models", "--json", "list"]).code, 64, "options of the status belong to the status");
+}
+
+#[test]
+fn a_list_keeps_the_variables_and_escapes_of_its_items() {
+    let env = TestEnv::new().var("MOD", "a/b");
+    env.file(CONFIG, "{agents: {defaults: {model: {fallbacks: ['${MOD}', 'c/d', 'x/$${MOD}']}}}}\n");
+    assert!(
+        env.run(&["models", "fallbacks", "add", "e/f"])
+            .stdout
+            .ends_with("Fallbacks: a/b, c/d, x/${MOD}, e/f\n")
+    );
+    env.run(&["models", "fallbacks", "remove", "c/d"]);
+    assert!(env.text(CONFIG).contains("['${MOD}', 'x/$${MOD}', \"e/f\"]"), "{}", env.text(CONFIG));
+}
+
+#[test]
+fn an_agent_is_refused_where_all_agents_share_the_setting() {
+    let env = listed();
+    for args in
+        [&["models", "set", "x/y"][..], &["models", "fallbacks", "list"], &["models", "aliases", "list"]]
+    {
+        let outcome = env.run(&[&["--agent", "main"], args].concat());
+        assert_eq!(outcome.code, 64, "{args:?}");
+    }
+    assert_eq!(env.text(CONFIG), LISTED);
+}
+
+#[test]
+fn declared_models_and_back_ends_are_listed_as_they_are() {
+    let env = TestEnv::new();
+    env.file(CONFIG, "{agents: {defaults: {model: {primary: 'ollama/l', fallbacks: ['claude-cli/opus']}}}, models: {providers: {ollama: {
+        baseUrl: 'http://127.0.0.1:11434/v1', apiKey: 'k', models: [
+          {id: 'l', name: 'Llama L', contextWindow: 32000, input: ['text', 'image']}, {id: 'm', name: 'M'}]}}}}");
+    env.claude(3 * crate::support::DAY);
+    let document = env.run(&["models", "list", "--json"]).json();
+    let first = &document["models"][0];
+    assert_eq!(
+        (&first["name"], &first["input"], &first["contextWindow"], &first["local"], &first["available"]),
+        (&json!("Llama L"), &json!("text+image"), &json!(32_000), &json!(true), &json!(true))
+    );
+    assert_eq!(document["models"][1]["available"], true, "the login of Claude Code is there");
+    assert!(env.run(&["models", "list", "--all", "--plain"]).stdout.contains("ollama/m\n"));
 }

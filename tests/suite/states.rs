@@ -381,3 +381,37 @@ fn commands_to_type_are_for_the_installation_and_the_agent_that_were_looked_at()
     let home = typed(&["--profile", "work", "models", "--agent", "home"]);
     assert!(home.contains(&format!("`openclaw --profile work --agent home {paste}")), "{home}");
 }
+
+#[test]
+fn advice_for_a_mirrored_login_is_something_that_works() {
+    let first_remedy = |env: &TestEnv| {
+        let document = env.status(&["--json"]).json();
+        profile(&document, "anthropic:claude-cli")["remedies"][0].as_str().unwrap().to_owned()
+    };
+    // An entry without expiry counts as fresh: no sync replaces it, so it has to go first.
+    let env = TestEnv::with_default_key();
+    env.profiles(json!({"anthropic:claude-cli": oauth("anthropic", json!(null))}));
+    env.claude(3 * DAY);
+    assert!(first_remedy(&env).starts_with("`openclaw models auth remove anthropic:claude-cli`"));
+    assert_eq!(env.run(&["models", "auth", "remove", "anthropic:claude-cli", "--yes"]).code, 0);
+    assert_eq!(env.status(&["--check"]).code, 0, "the next status has taken the login");
+
+    // Claude Code can only renew what it has.
+    let env = TestEnv::with_default_key();
+    env.profiles(json!({"anthropic:claude-cli": oauth("anthropic", json!(env.now_ms() - HOUR))}));
+    assert_eq!(first_remedy(&env), "the gateway renews it at the next use");
+    env.claude(-MINUTE);
+    assert_eq!(first_remedy(&env), "use `claude` once: it renews its own login");
+}
+
+#[test]
+fn the_name_of_an_unset_variable_is_no_key() {
+    let env = TestEnv::new();
+    env.file(
+        crate::support::CONFIG,
+        "{models: {providers: {minimax: {baseUrl: 'x', apiKey: 'MINIMAX_API_KEY', models: []}}},
+          agents: {defaults: {model: {primary: 'minimax/x'}}}}",
+    );
+    assert_eq!(env.status(&["--check"]).code, 1);
+    assert_eq!(env.var("MINIMAX_API_KEY", "k").status(&["--check"]).code, 0);
+}
