@@ -2,6 +2,7 @@
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::cli::onboard_args::OnboardArgs;
 use crate::core::report::Refreshable;
 use crate::format::ops::parse_span;
 
@@ -39,6 +40,8 @@ pub struct Cli {
 pub enum Command {
     /// Show and judge the credentials of this host
     Models(ModelsArgs),
+    /// Set this host up: a credential, a model, the gateway's port and token
+    Onboard(Box<OnboardArgs>),
 }
 
 /// `models`, alone the same as `models status`.

@@ -8,6 +8,8 @@ mod auth_setup_token;
 mod models_list;
 mod models_settings;
 mod models_status;
+mod onboard;
+pub mod onboard_args;
 pub mod printer;
 
 use std::borrow::Cow;
@@ -63,6 +65,7 @@ pub fn run(process: &Process, clock: &Clock) -> ExitStatus {
 
 fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatus, CommandError> {
     match &cli.command {
+        Command::Onboard(args) => onboard::run(&Session { cli, printer, clock }, args),
         Command::Models(models) => {
             let before = StatusArgs {
                 json: models.status.json || models.status_json,

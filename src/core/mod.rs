@@ -9,6 +9,7 @@ pub mod login;
 pub mod model_ref;
 pub mod models;
 pub mod notice;
+pub mod onboarding;
 pub mod provider;
 pub mod remedy;
 pub mod report;

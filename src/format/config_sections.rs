@@ -29,6 +29,8 @@ pub struct Config {
     pub providers: Vec<(String, ProviderEntry)>,
     /// The `env` block.
     pub env: EnvBlock,
+    /// The `gateway` section.
+    pub gateway: Gateway,
     /// Keys that nobody knows in sections that we know whole.
     pub unknown_keys: Vec<Problem>,
 }
@@ -101,6 +103,19 @@ pub struct Agent {
     pub model: ModelSelection,
 }
 
+/// What the `gateway` section says; its secrets are not kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gateway {
+    /// `local` or `remote`.
+    pub mode: Option<String>,
+    /// The port.
+    pub port: Option<u64>,
+    /// Where it listens.
+    pub bind: Option<String>,
+    /// Whether there is a token or a password.
+    pub has_auth: bool,
+}
+
 /// The `env` block.
 #[derive(Clone, Debug, Default)]
 pub struct EnvBlock {
@@ -130,7 +145,7 @@ pub fn read(tree: &Node) -> Result<Config, Vec<Problem>> {
     read_models(&root.section("models"), &mut config);
     read_agents(&root.section("agents"), &mut config);
     read_env(&root.section("env"), &mut config);
-    read_gateway(&root.section("gateway"));
+    read_gateway(&root.section("gateway"), &mut config);
     let notes = notes.into_inner();
     config.unknown_keys = notes.unknown;
     if notes.problems.is_empty() { Ok(config) } else { Err(notes.problems) }
@@ -262,16 +277,22 @@ fn read_env(env: &Section<'_>, config: &mut Config) {
     }
 }
 
-fn read_gateway(gateway: &Section<'_>) {
+fn read_gateway(gateway: &Section<'_>, config: &mut Config) {
     let auth = gateway.section("auth");
     auth.closed(&["mode", "token", "password", "allowTailscale"]);
     auth.one_of("mode", &["token", "password"]);
-    auth.text("token");
-    auth.text("password");
+    let secrets = [auth.text("token"), auth.text("password")];
     auth.flag("allowTailscale");
-    if gateway.whole("port").is_some_and(|port| port == 0 || port > u64::from(u16::MAX)) {
+    let port = gateway.whole("port");
+    if port.is_some_and(|port| port == 0 || port > u64::from(u16::MAX)) {
         gateway.wrong::<()>("port", "must be a port number, 1 to 65535");
     }
+    config.gateway = Gateway {
+        mode: gateway.text("mode").and_then(trimmed),
+        port,
+        bind: gateway.text("bind").and_then(trimmed),
+        has_auth: secrets.into_iter().flatten().any(|secret| !secret.trim().is_empty()),
+    };
 }
 
 fn trimmed(text: &str) -> Option<String> {

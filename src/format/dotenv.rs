@@ -4,6 +4,7 @@
 //! allowed, `#` starts a comment outside of quotes, and the last assignment of a name wins.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 
 /// One assignment.
 #[derive(Clone, PartialEq, Eq)]
@@ -50,6 +51,44 @@ pub fn parse(text: &str) -> Dotenv {
         rest = &rest[length..];
     }
     dotenv
+}
+
+/// The text with one variable set: its assignment replaced where it stands, `export ` kept, else appended.
+pub fn set(text: &str, name: &str, value: &str) -> String {
+    let mut written = String::with_capacity(text.len() + name.len() + value.len() + 4);
+    let (mut rest, mut found) = (text, false);
+    while !rest.is_empty() {
+        let (assigned, _, length) = statement(rest);
+        let statement = &rest[..length];
+        if assigned == Some(name) {
+            // Of several assignments the last one counts; one is enough.
+            if !found {
+                let export = if statement.trim_start().starts_with("export") { "export " } else { "" };
+                let _ = writeln!(written, "{export}{name}={}", quoted_value(value));
+            }
+            found = true;
+        } else {
+            written.push_str(statement);
+        }
+        rest = &rest[length..];
+    }
+    if !found {
+        if !written.is_empty() && !written.ends_with('\n') {
+            written.push('\n');
+        }
+        let _ = writeln!(written, "{name}={}", quoted_value(value));
+    }
+    written
+}
+
+/// The value as it must stand to be read back.
+fn quoted_value(value: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.:/+=@%".contains(c);
+    match ['\'', '`', '"'].iter().find(|quote| !value.contains(**quote)) {
+        _ if value.chars().all(is_plain) => value.to_owned(),
+        Some(quote) => format!("{quote}{value}{quote}"),
+        None => value.to_owned(),
+    }
 }
 
 /// The statement at the start of `text`: name, value, and how many bytes it takes with its newline.
@@ -142,6 +181,22 @@ mod tests {
         }
         assert_eq!(pairs("A=1\nB=2\nA=3").len(), 2);
         assert_eq!(pairs("A=1\nA=3")[0].1, "3");
+    }
+
+    #[test]
+    fn a_variable_is_set_where_it_stands_and_reads_back() {
+        for (before, value, after) in [
+            ("", "k", "A=k\n"),
+            ("X=1", "k", "X=1\nA=k\n"),
+            ("# c\nexport A=old\nX=1\n", "k", "# c\nexport A=k\nX=1\n"),
+            ("A='two\nlines'\nX=1\nA=again\n", "k", "A=k\nX=1\n"),
+            ("A=1\n", "a#b c", "A='a#b c'\n"),
+            ("AB=1\n", "it's", "AB=1\nA=`it's`\n"),
+        ] {
+            let written = super::set(before, "A", value);
+            assert_eq!(written, after);
+            assert!(pairs(&written).contains(&("A".to_owned(), value.to_owned())));
+        }
     }
 
     #[test]

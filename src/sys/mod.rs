@@ -4,6 +4,7 @@ pub mod child;
 pub mod files;
 pub mod keychain;
 pub mod lock;
+pub mod random;
 pub mod reader;
 pub mod shell_env;
 pub mod signals;

@@ -125,6 +125,8 @@ fn no_mode_of_status_lets_a_secret_out() {
         &["models", "auth", "remove", "openai:k", "--yes"],
         &["models", "auth", "remove", "nobody", "--yes"],
         &["models", "list", "--json"],
+        &["onboard", "--non-interactive", "--accept-risk", "--auth-choice", "apiKey"],
+        &["onboard", "--non-interactive", "--accept-risk", "--auth-choice", "openai-api-key", "--json"],
         &["models", "set", "openai/gpt-5.2"],
         &["models", "fallbacks", "add", "a/b"],
         &["models", "aliases", "add", "x", "a/b"],

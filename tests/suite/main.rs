@@ -17,6 +17,7 @@ mod harmless;
 mod house;
 mod machine;
 mod model_settings;
+mod onboard;
 mod properties;
 mod states;
 mod status_json;

@@ -1,0 +1,404 @@
+//! `openclaw onboard`: a credential, a model and the gateway's basics, asked for or given as flags.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use crate::cli::Session;
+use crate::cli::auth_paste::ask_on_terminal;
+use crate::cli::onboard_args::OnboardArgs;
+use crate::core::credential::{CLAUDE_CLI_PROFILE, CODEX_CLI_PROFILE, Credential, Expiry, Material};
+use crate::core::login::VendorLogin;
+use crate::core::onboarding::{
+    CLAUDE_CLI, CODEX_CLI, CODEX_MODEL, KEY_CHOICES, KeyChoice, MADE_ELSEWHERE, SKIP, SYNONYMS, TOKEN,
+    cleaned_key,
+};
+use crate::core::provider;
+use crate::core::secret::Secret;
+use crate::core::token;
+use crate::exit::{CommandError, ExitStatus};
+use crate::format::config_edit::Edit;
+use crate::format::config_sections::Config;
+use crate::format::dotenv;
+use crate::render::{json, printable, text};
+use crate::settings::{self, Slot};
+use crate::sys::files::{self, ReadFailure, ReplaceError};
+use crate::sys::random;
+use crate::workspace::Workspace;
+
+/// The port of the gateway (reference default).
+const GATEWAY_PORT: u16 = 18789;
+/// Random bytes of a gateway token (reference: 24).
+const GATEWAY_TOKEN_BYTES: usize = 24;
+
+/// What a choice comes to.
+#[derive(Default)]
+struct Plan {
+    /// A profile to store.
+    profile: Option<(String, Credential)>,
+    /// A variable for the `.env` of the state folder.
+    dotenv: Option<(&'static str, Secret)>,
+    /// What the config says of the profile: id, provider, mode.
+    named: Option<(String, &'static str, &'static str)>,
+    /// The model that becomes the default.
+    model: Option<&'static str>,
+    /// The entry of a provider that needs one.
+    entry: Option<&'static KeyChoice>,
+}
+
+/// Runs the command.
+pub(super) fn run(session: &Session<'_>, args: &OnboardArgs) -> Result<ExitStatus, CommandError> {
+    let is_asking = !args.non_interactive;
+    if args.non_interactive && !args.accept_risk {
+        return Err(CommandError::usage(
+            "Non-interactive onboarding requires explicit risk acknowledgement.",
+        )
+        .hint(
+            "an agent acts on this host with your credentials; add --accept-risk when that is what you want",
+        ));
+    }
+    if is_asking && !session.printer.process().stdin_is_terminal() {
+        return Err(CommandError::usage("onboarding asks questions, and there is no terminal to ask on")
+            .hint("add --non-interactive --accept-risk and the flags for the answers"));
+    }
+    if args.gateway_auth.as_deref() == Some("password") && args.gateway_password.is_none() {
+        return Err(CommandError::usage("Missing --gateway-password for password auth."));
+    }
+    let ignored = args.elsewhere.ignored();
+    if !ignored.is_empty() {
+        session
+            .printer
+            .message(&format!("note: not this program's business, ignored: {}", ignored.join(", ")));
+    }
+    let workspace = session.profiles(true)?;
+    let choice = choice(session, args, is_asking)?;
+    let plan = plan(session, &workspace, args, &choice, is_asking)?;
+    let gateway = gateway(session, args)?;
+    let edits = |config: &Config| Ok(edits(config, &plan, &gateway));
+    Session::rehearse_config(&workspace, edits)?;
+    let mut told = String::new();
+    if let Some((id, credential)) = &plan.profile {
+        session.change_store(&workspace, |store| {
+            let is_new = store.profile(id) != Some(credential);
+            if is_new {
+                store.upsert(id, credential.clone());
+            }
+            is_new
+        })?;
+        let shown = workspace.paths.shown(workspace.store.path()).short;
+        let _ = writeln!(told, "Saved profile {} to {shown}", printable(id));
+    }
+    if let Some((variable, value)) = &plan.dotenv {
+        told += &save_variable(&workspace, variable, value)?;
+    }
+    told += &session.change_config(&workspace, edits)?;
+    finish(session, args, &told)
+}
+
+/// Ends with the status, as JSON when that was asked for.
+fn finish(session: &Session<'_>, args: &OnboardArgs, told: &str) -> Result<ExitStatus, CommandError> {
+    let report = session.report(&session.profiles(false)?);
+    if args.json {
+        session.printer.message(told.trim_end());
+        return Ok(session.printer.answer(&json::render(&report)));
+    }
+    let page = text::render(&report, session.printer.look(session.cli.no_color));
+    Ok(session.printer.answer(&format!("{told}\n{page}")))
+}
+
+/// The choice that was given, or follows from the one key that was given, or is asked for.
+fn choice(session: &Session<'_>, args: &OnboardArgs, is_asking: bool) -> Result<String, CommandError> {
+    let given = args.keys.given();
+    if let Some(choice) = &args.auth_choice {
+        let synonym = SYNONYMS.iter().find(|(word, _)| word == choice).map(|(_, choice)| *choice);
+        return Ok(synonym.unwrap_or(choice).to_owned());
+    }
+    let implied = given.iter().filter_map(|(flag, _)| KEY_CHOICES.iter().find(|known| known.flag == *flag));
+    let mut implied: Vec<&str> = implied.map(|known| known.choice).collect();
+    implied.extend(args.token.as_ref().map(|_| TOKEN));
+    match implied.as_slice() {
+        [one] => Ok((*one).to_owned()),
+        [] if is_asking => ask_choice(session),
+        [] => Ok(SKIP.to_owned()),
+        several => Err(CommandError::usage("several credentials were given at once")
+            .hint(format!("run it once for each, with --auth-choice: {}", several.join(", ")))),
+    }
+}
+
+fn ask_choice(session: &Session<'_>) -> Result<String, CommandError> {
+    let mut choices = vec![
+        (CLAUDE_CLI, "the login of Claude Code on this host"),
+        (CODEX_CLI, "the login of Codex on this host"),
+        (TOKEN, "a setup token of Anthropic"),
+    ];
+    choices.extend(KEY_CHOICES.iter().map(|choice| (choice.choice, choice.title)));
+    choices.push((SKIP, "no credential now"));
+    let process = session.printer.process();
+    for (number, (_, title)) in choices.iter().enumerate() {
+        process.write_stderr(&format!("{:>3}  {title}\n", number + 1));
+    }
+    process.write_stderr(&format!("Which credential? [1-{}] ", choices.len()));
+    let answer = process
+        .read_line()
+        .map_err(|error| CommandError::usage(format!("failed to read the answer: {error}")))?
+        .unwrap_or_default();
+    let answer = answer.trim();
+    let by_number = answer.parse::<usize>().ok().and_then(|number| choices.get(number.checked_sub(1)?));
+    let chosen = by_number.or_else(|| choices.iter().find(|(choice, _)| *choice == answer));
+    chosen
+        .map(|(choice, _)| (*choice).to_owned())
+        .ok_or_else(|| CommandError::usage("that is none of the choices; nothing was changed"))
+}
+
+fn plan(
+    session: &Session<'_>,
+    workspace: &Workspace,
+    args: &OnboardArgs,
+    choice: &str,
+    is_asking: bool,
+) -> Result<Plan, CommandError> {
+    if let Some(known) = KEY_CHOICES.iter().find(|known| known.choice == choice) {
+        return plan_key(session, workspace, args, known, is_asking);
+    }
+    match choice {
+        SKIP => Ok(Plan::default()),
+        TOKEN => plan_token(session, args, is_asking),
+        CLAUDE_CLI => plan_vendor(workspace, CLAUDE_CLI_PROFILE, "anthropic", "Claude Code"),
+        CODEX_CLI => {
+            let plan = plan_vendor(workspace, CODEX_CLI_PROFILE, "openai-codex", "Codex")?;
+            let primary = workspace.config.model.primary.as_deref();
+            let is_openai = primary.is_none_or(|primary| {
+                primary.starts_with("openai/")
+                    || ["gpt", "gpt-mini"].contains(&primary.to_lowercase().as_str())
+            });
+            Ok(Plan { model: is_openai.then_some(CODEX_MODEL), ..plan })
+        }
+        other => {
+            if let Some((_, way)) = MADE_ELSEWHERE.iter().find(|(known, _)| *known == other) {
+                return Err(CommandError::usage(format!("{other} is not set up here")).hint(*way));
+            }
+            let keys = KEY_CHOICES.iter().map(|known| known.choice);
+            let known: Vec<&str> =
+                [TOKEN, CLAUDE_CLI, CODEX_CLI].into_iter().chain(keys).chain([SKIP]).collect();
+            Err(CommandError::usage(format!("unknown --auth-choice \"{}\"", printable(other)))
+                .hint(format!("choices: {}", known.join(", "))))
+        }
+    }
+}
+
+fn plan_key(
+    session: &Session<'_>,
+    workspace: &Workspace,
+    args: &OnboardArgs,
+    choice: &'static KeyChoice,
+    is_asking: bool,
+) -> Result<Plan, CommandError> {
+    let id = format!("{}:default", choice.provider);
+    let flag = args.keys.given().into_iter().find(|(flag, _)| *flag == choice.flag).map(|(_, value)| value);
+    let from_env = || workspace.environment.get(choice.variable).map(|(_, value)| value.clone());
+    let own = workspace.own_store();
+    let stored = own.profiles.iter().any(|(_, credential)| {
+        provider::normalize(&credential.provider) == choice.provider
+            && matches!(credential.material, Material::ApiKey { .. })
+            && credential.material.usable_secret().is_some()
+    });
+    let pasted = match flag {
+        Some(written) => Some(secret_flag(session, choice.flag, written)?),
+        None if is_asking => Some(ask_on_terminal(&format!("{} (nothing is shown): ", choice.title))?),
+        None => from_env(),
+    };
+    let mut plan =
+        Plan { model: choice.model, entry: choice.entry.is_some().then_some(choice), ..Plan::default() };
+    if !choice.in_dotenv {
+        plan.named = Some((id.clone(), choice.provider, "api_key"));
+    }
+    match pasted {
+        Some(pasted) => {
+            let key = token::checked(&Secret::new(cleaned_key(pasted.expose()))).map_err(|why| {
+                CommandError::usage(format!("this cannot be a key: {why}")).hint("nothing was stored")
+            })?;
+            if choice.in_dotenv {
+                plan.dotenv = Some((choice.variable, key));
+            } else {
+                let material = Material::ApiKey { key: Some(key) };
+                let provider = choice.provider.to_owned();
+                plan.profile = Some((id, Credential { provider, email: None, material }));
+            }
+            Ok(plan)
+        }
+        None if stored => Ok(plan),
+        None => Err(CommandError::usage(format!(
+            "Missing --{} (or {} in env, or existing {} API-key profile).",
+            choice.flag, choice.variable, choice.provider
+        ))),
+    }
+}
+
+fn plan_token(session: &Session<'_>, args: &OnboardArgs, is_asking: bool) -> Result<Plan, CommandError> {
+    let provider = args.token_provider.as_deref().unwrap_or("anthropic");
+    if provider::normalize(provider) != "anthropic" {
+        return Err(CommandError::usage("--token-provider can only be anthropic")
+            .hint("`openclaw models auth paste-token --provider …` stores tokens of others"));
+    }
+    let pasted = match &args.token {
+        Some(written) => secret_flag(session, "token", written)?,
+        None if is_asking => ask_on_terminal("Setup token of Anthropic (nothing is shown): ")?,
+        None => return Err(CommandError::usage("Missing --token for --auth-choice token.")),
+    };
+    // Each reason stands on a line of its own: scripts look for it there.
+    let refused =
+        |why: &str| CommandError::usage(format!("this is no setup token:\n{why}")).hint("nothing was stored");
+    if !token::is_setup_token(pasted.expose().trim()) {
+        return Err(refused("Expected token starting with sk-ant-oat01-"));
+    }
+    let token = token::checked(&pasted).map_err(refused)?;
+    let expires = match args.token_expires_in {
+        Some(span) if span > 0 => Expiry::At(session.clock.now().timestamp_millis().saturating_add(span)),
+        _ => Expiry::Absent,
+    };
+    let id = args.token_profile_id.as_deref().map_or("anthropic:default", str::trim).to_owned();
+    if id.is_empty() || id.chars().any(char::is_control) {
+        return Err(CommandError::usage(
+            "--token-profile-id must be a short text without control characters",
+        ));
+    }
+    let material = Material::Token { token: Some(token), expires };
+    let credential = Credential { provider: "anthropic".to_owned(), email: None, material };
+    Ok(Plan {
+        profile: Some((id.clone(), credential)),
+        named: Some((id, "anthropic", "token")),
+        ..Plan::default()
+    })
+}
+
+/// The login itself came into the store with the sync at the start.
+fn plan_vendor(
+    workspace: &Workspace,
+    id: &'static str,
+    provider: &'static str,
+    program: &str,
+) -> Result<Plan, CommandError> {
+    let login = workspace.logins.iter().find(|login| login.profile_id == id);
+    if !login.is_some_and(|login| matches!(login.login, VendorLogin::Present { .. })) {
+        let place = login.map_or_else(String::new, |login| format!(" at {}", login.source.path.short));
+        let command = provider::find(provider).and_then(|known| known.login_command).unwrap_or(program);
+        return Err(CommandError::refused(format!("No {program} CLI credentials found{place}"))
+            .hint(format!("`{command}`, then run this again")));
+    }
+    Ok(Plan { named: Some((id.to_owned(), provider, "oauth")), ..Plan::default() })
+}
+
+/// A secret on the command line is seen by everybody on the host: there are two better ways.
+fn secret_flag(session: &Session<'_>, flag: &str, written: &str) -> Result<Secret, CommandError> {
+    let failed = |error: std::io::Error| CommandError::usage(format!("failed to read --{flag}: {error}"));
+    if written == "-" {
+        let line = session.printer.process().read_line().map_err(failed)?;
+        return line
+            .map(Secret::new)
+            .ok_or_else(|| CommandError::usage(format!("--{flag} - needs a line of stdin")));
+    }
+    if let Some(file) = written.strip_prefix('@') {
+        return match files::read(std::path::Path::new(file)) {
+            Ok(content) => String::from_utf8(content.bytes)
+                .map(Secret::new)
+                .map_err(|_| CommandError::usage(format!("--{flag}: {} is not UTF-8", printable(file)))),
+            Err(ReadFailure::Absent) => {
+                Err(CommandError::usage(format!("--{flag}: there is no file {}", printable(file))))
+            }
+            Err(ReadFailure::Failed(reason)) => {
+                Err(CommandError::usage(format!("--{flag}: {}: {reason}", printable(file))))
+            }
+        };
+    }
+    session.printer.message(&format!(
+        "warning: --{flag} with the secret itself is visible in the process list; use --{flag} - or --{flag} @FILE"
+    ));
+    Ok(Secret::new(written))
+}
+
+/// What the gateway needs; `None` where the config's own value stays.
+struct Gateway {
+    port: Option<u16>,
+    bind: Option<String>,
+    auth: Option<(&'static str, Secret)>,
+    fresh_token: Secret,
+}
+
+fn gateway(session: &Session<'_>, args: &OnboardArgs) -> Result<Gateway, CommandError> {
+    let password = match (&args.gateway_auth, &args.gateway_password) {
+        (Some(how), Some(written)) if how == "password" => {
+            Some(secret_flag(session, "gateway-password", written)?)
+        }
+        _ => None,
+    };
+    let token = args
+        .gateway_token
+        .as_ref()
+        .map(|written| secret_flag(session, "gateway-token", written))
+        .transpose()?;
+    Ok(Gateway {
+        port: args.gateway_port,
+        bind: args.gateway_bind.clone(),
+        auth: password.map(|password| ("password", password)).or(token.map(|token| ("token", token))),
+        fresh_token: random::hex(GATEWAY_TOKEN_BYTES)
+            .map_err(|error| CommandError::io(format!("failed to make a gateway token: {error}")))?,
+    })
+}
+
+fn edits(config: &Config, plan: &Plan, gateway: &Gateway) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    if let Some((id, provider, mode)) = &plan.named {
+        edits.push(Edit::set(["auth", "profiles", id], json!({"provider": provider, "mode": mode})));
+    }
+    if let Some(choice) = plan.entry
+        && !config.providers.iter().any(|(known, _)| provider::normalize(known) == choice.provider)
+        && let (Some((base_url, api)), Some(model)) = (choice.entry, choice.model)
+    {
+        let id = model.split_once('/').map_or(model, |(_, id)| id);
+        let entry = json!({"baseUrl": base_url, "api": api, "models": [{"id": id, "name": id}]});
+        edits.push(Edit::set(["models", "providers", choice.provider], entry));
+    }
+    if let Some(model) = plan.model {
+        edits.extend(settings::set_primary(config, Slot::Text, model));
+    }
+    let known = &config.gateway;
+    if known.mode.is_none() {
+        edits.push(Edit::set(["gateway", "mode"], "local"));
+    }
+    if let Some(port) = gateway.port.or_else(|| known.port.is_none().then_some(GATEWAY_PORT)) {
+        edits.push(Edit::set(["gateway", "port"], port));
+    }
+    let default_bind = || known.bind.is_none().then(|| "loopback".to_owned());
+    if let Some(bind) = gateway.bind.clone().or_else(default_bind) {
+        edits.push(Edit::set(["gateway", "bind"], bind));
+    }
+    let fresh = (!known.has_auth).then_some(("token", &gateway.fresh_token));
+    if let Some((mode, secret)) = gateway.auth.as_ref().map(|(mode, secret)| (*mode, secret)).or(fresh) {
+        edits.push(Edit::set(["gateway", "auth", "mode"], mode));
+        edits.push(Edit::set(["gateway", "auth", mode], secret.expose()));
+    }
+    edits
+}
+
+/// Sets a variable in the `.env` of the state folder, where the gateway reads it whoever starts it.
+fn save_variable(workspace: &Workspace, variable: &str, value: &Secret) -> Result<String, CommandError> {
+    let path = workspace.paths.state_dotenv();
+    let shown = workspace.paths.shown(&path).short;
+    let failed = |error: std::io::Error| {
+        CommandError::io(format!("failed to write {shown}: {}", files::reason(&error)))
+    };
+    files::create_private_dir(&workspace.paths.state_dir).map_err(failed)?;
+    let before = match files::read(&path) {
+        Ok(content) => String::from_utf8(content.bytes)
+            .map_err(|_| CommandError::refused(format!("{shown} is not UTF-8 and was left as it is")))?,
+        Err(ReadFailure::Absent) => String::new(),
+        Err(ReadFailure::Failed(reason)) => {
+            return Err(CommandError::io(format!("failed to read {shown}: {reason}")));
+        }
+    };
+    let target = files::target(&path).map_err(failed)?;
+    match files::replace(&target, dotenv::set(&before, variable, value.expose()).as_bytes()) {
+        Ok(_) => Ok(format!("Saved {variable} to {shown}\n")),
+        Err(ReplaceError::Unchanged(error) | ReplaceError::Torn(error, _)) => Err(failed(error)),
+    }
+}
