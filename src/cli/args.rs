@@ -97,6 +97,8 @@ pub struct ModelArg {
 /// The third word behind `models auth`.
 #[derive(Debug, Subcommand)]
 pub enum AuthCommand {
+    /// Add a token, step by step
+    Add,
     /// List the profiles of an agent
     List(AuthListArgs),
     /// Store a token that you paste or pipe in

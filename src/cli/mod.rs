@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit status out.
 
 pub mod args;
+mod auth_add;
 mod auth_order;
 mod auth_paste;
 mod auth_profiles;
@@ -85,6 +86,7 @@ fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatu
                 ModelsCommand::Set(args) => models_settings::set(&session, Slot::Text, &args.model),
                 ModelsCommand::SetImage(args) => models_settings::set(&session, Slot::Image, &args.model),
                 ModelsCommand::List(args) => models_list::run(&session, args),
+                ModelsCommand::Auth(AuthCommand::Add) => auth_add::run(&session),
                 ModelsCommand::Auth(AuthCommand::List(args)) => auth_profiles::list(&session, args.json),
                 ModelsCommand::Auth(AuthCommand::PasteToken(args)) => auth_paste::run(&session, args),
                 ModelsCommand::Auth(AuthCommand::SetupToken(args)) => auth_setup_token::run(&session, args),
@@ -155,19 +157,40 @@ impl Session<'_> {
         })
     }
 
-    /// Asks on the terminal; only a clear yes counts, or no answer at all where yes is the default.
-    fn is_confirmed(&self, question: &str, yes_by_default: bool) -> Result<bool, CommandError> {
+    /// Asks on the terminal for a line; an empty one means the default.
+    fn ask(&self, question: &str, default: Option<&str>) -> Result<String, CommandError> {
         let process = self.printer.process();
-        let choices = if yes_by_default { "[Y/n]" } else { "[y/N]" };
-        process.write_stderr(&format!("{question} {choices} "));
+        let shown = default.map_or_else(String::new, |default| format!(" [{default}]"));
+        process.write_stderr(&format!("{question}{shown} "));
         let answer = process
             .read_line()
-            .map_err(|error| CommandError::io(format!("failed to read the answer: {error}")))?;
-        Ok(match answer.as_deref().map(str::trim) {
-            None => false,
-            Some("") => yes_by_default,
-            Some(answer) => ["y", "yes"].contains(&answer.to_lowercase().as_str()),
-        })
+            .map_err(|error| CommandError::usage(format!("failed to read the answer: {error}")))?;
+        match (answer.as_deref().map(str::trim), default) {
+            (None, _) => Err(CommandError::interrupted()),
+            (Some(""), Some(default)) => Ok(default.to_owned()),
+            (Some(answer), _) => Ok(answer.to_owned()),
+        }
+    }
+
+    /// Shows numbered choices and asks for one, by number or by its word.
+    fn choose<'c>(&self, question: &str, choices: &[(&'c str, &str)]) -> Result<&'c str, CommandError> {
+        let process = self.printer.process();
+        for (number, (_, title)) in choices.iter().enumerate() {
+            process.write_stderr(&format!("{:>3}  {title}\n", number + 1));
+        }
+        let answer = self.ask(&format!("{question} [1-{}]", choices.len()), None)?;
+        let by_number = answer.parse::<usize>().ok().and_then(|number| choices.get(number.checked_sub(1)?));
+        let chosen = by_number.or_else(|| choices.iter().find(|(choice, _)| *choice == answer));
+        chosen
+            .map(|(choice, _)| *choice)
+            .ok_or_else(|| CommandError::usage("that is none of the choices; nothing was changed"))
+    }
+
+    /// Asks on the terminal; only a clear yes counts, or no answer at all where yes is the default.
+    fn is_confirmed(&self, question: &str, yes_by_default: bool) -> Result<bool, CommandError> {
+        let choices = if yes_by_default { "[Y/n]" } else { "[y/N]" };
+        let answer = self.ask(&format!("{question} {choices}"), None)?.to_lowercase();
+        Ok(if answer.is_empty() { yes_by_default } else { ["y", "yes"].contains(&answer.as_str()) })
     }
 
     /// Refuses what [`Self::change_config`] would refuse, before anything else is changed.

@@ -133,21 +133,7 @@ fn ask_choice(session: &Session<'_>) -> Result<String, CommandError> {
     ];
     choices.extend(KEY_CHOICES.iter().map(|choice| (choice.choice, choice.title)));
     choices.push((SKIP, "no credential now"));
-    let process = session.printer.process();
-    for (number, (_, title)) in choices.iter().enumerate() {
-        process.write_stderr(&format!("{:>3}  {title}\n", number + 1));
-    }
-    process.write_stderr(&format!("Which credential? [1-{}] ", choices.len()));
-    let answer = process
-        .read_line()
-        .map_err(|error| CommandError::usage(format!("failed to read the answer: {error}")))?
-        .unwrap_or_default();
-    let answer = answer.trim();
-    let by_number = answer.parse::<usize>().ok().and_then(|number| choices.get(number.checked_sub(1)?));
-    let chosen = by_number.or_else(|| choices.iter().find(|(choice, _)| *choice == answer));
-    chosen
-        .map(|(choice, _)| (*choice).to_owned())
-        .ok_or_else(|| CommandError::usage("that is none of the choices; nothing was changed"))
+    session.choose("Which credential?", &choices).map(str::to_owned)
 }
 
 fn plan(

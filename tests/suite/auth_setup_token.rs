@@ -1,4 +1,4 @@
-//! `models auth setup-token`, with a program `claude` that does what a test wants.
+//! `models auth setup-token` and the guided `models auth add`, with a program `claude` that does what a test wants.
 
 use serde_json::{Value, json};
 
@@ -131,4 +131,68 @@ fn what_is_missing_is_named() {
     let other = env.run(&["models", "auth", "setup-token", "--provider", "openai"]);
     assert_eq!(other.code, 64);
     assert!(other.stderr.contains("Only --provider anthropic is supported for setup-token"));
+}
+
+#[test]
+fn a_token_is_added_step_by_step() {
+    let env = TestEnv::new();
+    let steps: Vec<(&str, &[u8])> = vec![
+        ("Token provider?", b"2\r"),
+        ("Provider id?", b"Z.AI\r"),
+        ("Profile id? [zai:manual]", b"\r"),
+        ("Does this token expire? [y/N]", b"y\r"),
+        ("Expires in? [365d]", b"2d\r"),
+        ("Paste token for zai", b"tok\r"),
+    ];
+    let before = real_now_ms();
+    let (shown, code) = env.on_a_terminal(&["models", "auth", "add"], &steps);
+    assert_eq!(code, Some(0), "{shown}");
+    let profile = stored(&env, "zai:manual");
+    assert_eq!((&profile["type"], &profile["token"]), (&json!("token"), &json!("tok")));
+    assert!((profile["expires"].as_i64().unwrap() - before - 2 * DAY).abs() < HOUR);
+
+    let env = with_claude("true");
+    let token = whole_token();
+    let steps: Vec<(&str, &[u8])> = vec![("Token provider?", b"anthropic\r"), ("Token method?", b"1\r")];
+    let typed = typed(&token);
+    let steps = [steps, vec![("Paste the token", typed.as_slice())]].concat();
+    let (shown, code) = env.on_a_terminal(&["models", "auth", "add"], &steps);
+    assert_eq!(code, Some(0), "{shown}");
+    assert_eq!(stored(&env, "anthropic:claude-cli")["token"], token);
+}
+
+#[test]
+fn adding_step_by_step_can_be_left_at_every_step() {
+    for steps in [
+        vec![("Token provider?", &b"7\r"[..])],
+        vec![("Token provider?", b"\x04")],
+        vec![
+            ("Token provider?", b"2\r"),
+            ("Provider id?", b"antropic\r"),
+            ("Profile id?", b"\r"),
+            ("expire?", b"\r"),
+        ],
+        vec![
+            ("Token provider?", b"1\r"),
+            ("Token method?", b"2\r"),
+            ("Profile id?", b"\r"),
+            ("expire?", b"y\r"),
+            ("Expires in?", b"soon\r"),
+        ],
+        vec![
+            ("Token provider?", b"1\r"),
+            ("Token method?", b"2\r"),
+            ("Profile id?", b"\r"),
+            ("expire?", b"n\r"),
+            ("Paste token", b"\x03"),
+        ],
+    ] {
+        let env = TestEnv::new();
+        let (shown, code) = env.on_a_terminal(&["models", "auth", "add"], &steps);
+        assert!(matches!(code, Some(64 | 130)), "{code:?}: {shown}");
+        assert!(!env.exists(STORE) && !env.exists(CONFIG), "{shown}");
+    }
+    let outcome = TestEnv::new().run(&["models", "auth", "add"]);
+    assert_eq!(outcome.code, 64);
+    assert!(outcome.stderr.contains("models auth add requires an interactive TTY."));
 }
