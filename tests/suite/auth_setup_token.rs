@@ -112,7 +112,7 @@ fn failures_of_the_program_and_of_the_person_store_nothing() {
 
 #[test]
 fn ctrl_c_while_the_program_runs_stores_nothing() {
-    let env = with_claude("echo running\nsleep 60");
+    let env = with_claude("echo running\nexec sleep 60");
     let (shown, code) = env.on_a_terminal(SETUP, &[("[Y/n]", b"\r"), ("running", b"\x03")]);
     assert_ne!(code, Some(0), "{shown}");
     assert!(!env.exists(STORE));

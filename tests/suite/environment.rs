@@ -301,20 +301,21 @@ fn the_login_shell_is_asked_only_when_needed_and_gives_only_what_is_expected() {
 
 #[test]
 fn a_failing_slow_or_chatty_login_shell_costs_a_finding_and_runs_once() {
-    for (body, message) in [
-        ("exit 3", "ended with exit code 3"),
-        ("sleep 60", "did not end in time"),
+    for (body, limit_ms, message) in [
+        ("exit 3", 9_000, "ended with exit code 3"),
+        ("sleep 60", 1_500, "did not end in time"),
         (
             "while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done",
+            9_000,
             "printed more than 2 MiB",
         ),
-        ("kill -9 $$", "was ended by a signal"),
+        ("kill -9 $$", 9_000, "was ended by a signal"),
     ] {
         let env = TestEnv::new().var("OPENCLAW_LOAD_SHELL_ENV", "1");
         env.script("fakesh", &format!("echo run >> \"$HOME/runs\"\n{body}"));
         let shell = env.path("fakesh");
-        let env = env.var("SHELL", shell).var("OPENAI_OTHER", "x");
-        env.file(CONFIG, "{env: {shellEnv: {timeoutMs: 400}}}");
+        let env = env.var("SHELL", shell);
+        env.file(CONFIG, format!("{{env: {{shellEnv: {{timeoutMs: {limit_ms}}}}}}}"));
         env.profiles(json!({"anthropic:a": oauth("anthropic", json!(env.now_ms() + HOUR))}));
         let (code, document) = env.check();
         assert_eq!(code, 2, "{body}");

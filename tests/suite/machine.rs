@@ -201,7 +201,7 @@ fn a_hung_mount_costs_its_own_file_and_the_command_ends_in_time() {
     fs_err::create_dir(env.path(".claude")).unwrap();
     // A FUSE mount whose server never answers: every open of it waits for ever.
     let script = "exec 9<>/dev/fuse && mount -i -t fuse -o fd=9,rootmode=40000,user_id=0,group_id=0 hung .claude && \
-                  \"$program\" models status --json --check --timeout 500ms 9<&-";
+                  \"$program\" models status --json --check --timeout 3s 9<&-";
     if !std::path::Path::new("/dev/fuse").exists() {
         return skipped("there is no /dev/fuse");
     }
