@@ -67,12 +67,7 @@ pub fn add_fallback(config: &Config, slot: Slot, key: &str) -> Vec<Edit> {
 /// Takes a model out of the ones to fail over to.
 pub fn remove_fallback(config: &Config, slot: Slot, key: &str) -> Result<Vec<Edit>, CommandError> {
     let list = slot.fallbacks(config);
-    let places: Vec<usize> = list
-        .iter()
-        .enumerate()
-        .filter(|(_, known)| resolves_to(config, known, key))
-        .map(|(at, _)| at)
-        .collect();
+    let places = places(list, |known| resolves_to(config, known, key));
     if places.is_empty() {
         let word = match slot {
             Slot::Text => "Fallback",
@@ -85,6 +80,11 @@ pub fn remove_fallback(config: &Config, slot: Slot, key: &str) -> Result<Vec<Edi
         }));
     }
     Ok(vec![Edit::Drop(fallbacks_path(slot), places)])
+}
+
+/// The places of a list that hold what is meant.
+pub fn places(list: &[String], is_meant: impl Fn(&str) -> bool) -> Vec<usize> {
+    list.iter().enumerate().filter(|(_, entry)| is_meant(entry)).map(|(place, _)| place).collect()
 }
 
 /// Empties the list.

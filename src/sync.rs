@@ -8,9 +8,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::core::credential::{
-    CLAUDE_CLI_PROFILE, CODEX_CLI_PROFILE, Credential, EpochMs, Expiry, Material, QWEN_CLI_PROFILE,
-};
+use crate::core::credential::{CLAUDE_CLI_PROFILE, CODEX_CLI_PROFILE, Credential, EpochMs, Expiry, Material};
 use crate::core::finding::{Code, Finding};
 use crate::core::login::VendorLogin;
 use crate::core::provider;
@@ -35,7 +33,7 @@ pub enum Change {
     RemoveDuplicate(&'static str),
 }
 
-/// What the logins of vendor programs change in a view: `view` looks a profile up, `profiles` lists them all.
+/// What the logins of vendor programs change in a view, which `profiles` lists.
 pub fn plan(profiles: &[(&str, &Credential)], logins: &[Login], now: EpochMs) -> Vec<Change> {
     let stored =
         |id: &str| profiles.iter().find(|(profile, _)| *profile == id).map(|(_, credential)| *credential);
@@ -147,7 +145,7 @@ pub fn run<'w>(workspace: &'w Workspace, clock: &Clock, save: bool, patience: Du
         main: workspace.main_store().map(Cow::Borrowed),
         findings: Vec::new(),
     };
-    let imports = !workspace.legacy.entries.is_empty() && !synced.own.has_profiles_member();
+    let imports = workspace.legacy.fills(&synced.own);
     let changes = planned(&synced.own, workspace, now);
     let (own, inherited): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.is_own);
     if !inherited.is_empty()
@@ -269,7 +267,7 @@ fn planned(store: &AuthStore, workspace: &Workspace, now: EpochMs) -> Vec<Planne
 
 /// Imports and syncs the agent's own entries; tells whether anything changed.
 fn edit(store: &mut AuthStore, workspace: &Workspace, now: EpochMs) -> bool {
-    let imports = !workspace.legacy.entries.is_empty() && !store.has_profiles_member();
+    let imports = workspace.legacy.fills(store);
     if imports {
         store.import(&workspace.legacy.entries);
     }
@@ -293,18 +291,12 @@ fn told(workspace: &Workspace, imported: bool, changes: &[Planned]) -> String {
     }
     for planned in changes {
         told.push(match &planned.change {
-            Change::Adopt(id, _) => format!("took the login of {} into {id}", program_of(id)),
+            Change::Adopt(id, _) => {
+                let program = workspace.login(id).map_or("another program", |login| login.program);
+                format!("took the login of {program} into {id}")
+            }
             Change::RemoveDuplicate(id) => format!("removed {id}: another profile has the same tokens"),
         });
     }
     told.join(", ")
-}
-
-fn program_of(id: &str) -> &'static str {
-    match id {
-        CLAUDE_CLI_PROFILE => "Claude Code",
-        CODEX_CLI_PROFILE => "Codex",
-        QWEN_CLI_PROFILE => "Qwen Code",
-        _ => "another program",
-    }
 }

@@ -5,7 +5,6 @@ use serde_json::json;
 use crate::cli::Session;
 use crate::cli::args::PasteTokenArgs;
 use crate::core::credential::{CLAUDE_CLI_PROFILE, Credential, Expiry, Material};
-use crate::core::login::VendorLogin;
 use crate::core::provider::{self, PROVIDERS};
 use crate::core::secret::Secret;
 use crate::core::token;
@@ -13,8 +12,10 @@ use crate::exit::{CommandError, ExitStatus};
 use crate::format::config_edit::Edit;
 use crate::format::config_sections::Config;
 use crate::render::printable;
+use crate::settings;
 use crate::sys::terminal::{self, Answer};
 use crate::workspace::Workspace;
+use crate::workspace::logins::Login;
 
 /// How alike two provider ids must be to take one for a slip of the other.
 const SLIP: f64 = 0.85;
@@ -35,10 +36,7 @@ pub(super) fn run(session: &Session<'_>, args: &PasteTokenArgs) -> Result<ExitSt
         CommandError::usage(format!("this cannot be a token: {why}")).hint("nothing was stored")
     })?;
     let is_setup_token = token::is_setup_token(token.expose());
-    let is_mirrored = workspace
-        .logins
-        .iter()
-        .any(|login| login.profile_id == id && matches!(login.login, VendorLogin::Present { .. }));
+    let is_mirrored = workspace.login(&id).is_some_and(Login::is_present);
     if is_mirrored && !(id == CLAUDE_CLI_PROFILE && token::is_whole_setup_token(token.expose())) {
         return Err(CommandError::usage(format!(
             "{id} mirrors a login of a vendor's program and would be replaced by it"
@@ -159,8 +157,7 @@ fn name_in_config(config: &Config, provider: &str, id: &str) -> Vec<Edit> {
     let order = config.auth_order.iter().find(|(known, _)| provider::normalize(known) == *provider);
     if let Some((key, ids)) = order.filter(|(_, ids)| ids.first().is_none_or(|first| first != id)) {
         let path = ["auth", "order", key.as_str()].map(str::to_owned).to_vec();
-        let places: Vec<usize> =
-            ids.iter().enumerate().filter(|(_, known)| *known == id).map(|(place, _)| place).collect();
+        let places = settings::places(ids, |known| known == id);
         if !places.is_empty() {
             edits.push(Edit::Drop(path.clone(), places));
         }

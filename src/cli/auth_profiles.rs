@@ -2,11 +2,11 @@
 
 use crate::cli::Session;
 use crate::cli::args::{AuthRemoveArgs, ProfileArg};
-use crate::core::login::VendorLogin;
 use crate::exit::{CommandError, ExitStatus};
 use crate::format::config_edit::Edit;
 use crate::format::config_sections::Config;
 use crate::render::{json, name, printable, text};
+use crate::settings;
 use crate::workspace::Workspace;
 
 /// Lists what the agent sees.
@@ -47,11 +47,7 @@ pub(super) fn remove(session: &Session<'_>, args: &AuthRemoveArgs) -> Result<Exi
     session.printer.message(
         "note: nothing was revoked; do that at the provider if the credential may be known to others",
     );
-    let mirrored = workspace
-        .logins
-        .iter()
-        .find(|login| login.profile_id == id && matches!(login.login, VendorLogin::Present { .. }));
-    if let Some(login) = mirrored {
+    if let Some(login) = workspace.login(id).filter(|login| login.is_present()) {
         let program = login.program;
         session.printer.message(&format!(
             "note: {program} is still logged in, and the next status takes its login again; log out there to end that"
@@ -65,8 +61,7 @@ fn forget_in_config(config: &Config, id: &str) -> Vec<Edit> {
     let named = config.auth_profiles.iter().any(|(known, _)| known == id);
     let mut edits: Vec<Edit> = named.then(|| Edit::remove(["auth", "profiles", id])).into_iter().collect();
     for (provider, ids) in &config.auth_order {
-        let places: Vec<usize> =
-            ids.iter().enumerate().filter(|(_, known)| *known == id).map(|(place, _)| place).collect();
+        let places = settings::places(ids, |known| known == id);
         let path = ["auth", "order", provider.as_str()].map(str::to_owned).to_vec();
         if !places.is_empty() && places.len() == ids.len() {
             // An empty order would still be an order: nothing would ever be tried.

@@ -53,8 +53,7 @@ pub(super) fn run(session: &Session<'_>, args: &SetupTokenArgs) -> Result<ExitSt
 }
 
 fn vendor_login(workspace: &Workspace) -> VendorLogin {
-    let login = workspace.logins.iter().find(|login| login.profile_id == CLAUDE_CLI_PROFILE);
-    login.map_or(VendorLogin::None, |login| login.login.clone())
+    workspace.login(CLAUDE_CLI_PROFILE).map_or(VendorLogin::None, |login| login.login.clone())
 }
 
 /// Runs the vendor's program; it shows its own pages and errors.

@@ -8,7 +8,6 @@ use crate::cli::Session;
 use crate::cli::auth_paste::ask_on_terminal;
 use crate::cli::onboard_args::OnboardArgs;
 use crate::core::credential::{CLAUDE_CLI_PROFILE, CODEX_CLI_PROFILE, Credential, Expiry, Material};
-use crate::core::login::VendorLogin;
 use crate::core::onboarding::{
     CLAUDE_CLI, CODEX_CLI, CODEX_MODEL, KEY_CHOICES, KeyChoice, MADE_ELSEWHERE, SKIP, SYNONYMS, TOKEN,
     cleaned_key,
@@ -25,6 +24,7 @@ use crate::settings::{self, Slot};
 use crate::sys::files::{self, ReadFailure, ReplaceError};
 use crate::sys::random;
 use crate::workspace::Workspace;
+use crate::workspace::logins::Login;
 
 /// The port of the gateway (reference default).
 const GATEWAY_PORT: u16 = 18789;
@@ -264,8 +264,8 @@ fn plan_vendor(
     provider: &'static str,
     program: &str,
 ) -> Result<Plan, CommandError> {
-    let login = workspace.logins.iter().find(|login| login.profile_id == id);
-    if !login.is_some_and(|login| matches!(login.login, VendorLogin::Present { .. })) {
+    let login = workspace.login(id);
+    if !login.is_some_and(Login::is_present) {
         let place = login.map_or_else(String::new, |login| format!(" at {}", login.source.path.short));
         let command = provider::find(provider).and_then(|known| known.login_command).unwrap_or(program);
         return Err(CommandError::refused(format!("No {program} CLI credentials found{place}"))

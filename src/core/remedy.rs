@@ -53,6 +53,9 @@ pub fn mend_profile(
     renews_itself: bool,
     snapshot: &Snapshot,
 ) -> Vec<String> {
+    let ours = if record.inherited { &snapshot.main_program } else { &snapshot.program };
+    let id = shell_word(&record.id);
+    let remove = format!("`{ours} models auth remove {id}`");
     let vendor = match record.id.as_str() {
         CLAUDE_CLI_PROFILE => Some(("claude", "claude auth login")),
         CODEX_CLI_PROFILE => Some(("codex", "codex login")),
@@ -60,8 +63,6 @@ pub fn mend_profile(
         _ => None,
     };
     if let Some((program, login)) = vendor {
-        let program_of_ours = if record.inherited { &snapshot.main_program } else { &snapshot.program };
-        let remove = format!("`{program_of_ours} models auth remove {}`", record.id);
         let login = format!("`{login}`; the next status run takes it over");
         return if status == Status::Missing {
             // A sync leaves an entry alone that says no expiry: it has to go before the login can come in.
@@ -74,9 +75,6 @@ pub fn mend_profile(
             vec![login]
         };
     }
-    let id = shell_word(&record.id);
-    let program = if record.inherited { &snapshot.main_program } else { &snapshot.program };
-    let remove = format!("`{program} models auth remove {id}`");
     let provider = provider::normalize(&record.credential.provider);
     match &record.credential.material {
         Material::ApiKey { .. } => {
@@ -86,7 +84,7 @@ pub fn mend_profile(
         Material::Token { .. } => {
             let source = if provider == "anthropic" { ", with a token of `claude setup-token`" } else { "" };
             let provider = shell_word(&provider);
-            let paste = format!("{program} models auth paste-token --provider {provider} --profile-id {id}");
+            let paste = format!("{ours} models auth paste-token --provider {provider} --profile-id {id}");
             vec![format!("`{paste}`{source}"), format!("{remove} if it is not needed")]
         }
         Material::OAuth { .. } if renews_itself => vec!["the gateway renews it at the next use".to_owned()],

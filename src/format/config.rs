@@ -1,6 +1,7 @@
 //! `openclaw.json` and `ops.json` as a tree: JSON5 with the origin of each value, `$include`, `${VAR}`.
 
 use jsonc_parser::ast;
+use jsonc_parser::errors::ParseError;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
 use crate::format::{ParseFailure, position, utf8};
@@ -73,12 +74,19 @@ pub fn parse(bytes: &[u8], file: usize) -> Result<Node, ParseFailure> {
     let text = utf8(bytes)?;
     // JSON5 counts a byte order mark as white space; the parser wants it gone, positions stay right on line 1.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let options = ParseOptions { allow_missing_commas: false, ..ParseOptions::default() };
-    let parsed = parse_to_ast(text, &CollectOptions::default(), &options).map_err(|error| {
-        // The parser's sentence quotes no content but single characters.
-        ParseFailure::at(error.kind().to_string().to_lowercase(), position(text, error.range().start))
-    })?;
+    let parsed =
+        parse_to_ast(text, &CollectOptions::default(), &json5()).map_err(|error| failure(text, &error))?;
     parsed.value.map_or_else(|| Err(ParseFailure::at("is empty", (1, 1))), |value| Ok(node(value, file)))
+}
+
+/// What the parser must not forgive.
+pub(super) fn json5() -> ParseOptions {
+    ParseOptions { allow_missing_commas: false, ..ParseOptions::default() }
+}
+
+/// The parser's error in our words: its sentence quotes no content but single characters.
+pub(super) fn failure(text: &str, error: &ParseError) -> ParseFailure {
+    ParseFailure::at(error.kind().to_string().to_lowercase(), position(text, error.range().start))
 }
 
 fn node(value: ast::Value<'_>, file: usize) -> Node {

@@ -1,10 +1,10 @@
 //! Changes to a config that keep everything else as it was written: comments, order, quotes, `${VAR}`, `$include`.
 
-use jsonc_parser::ParseOptions;
 use jsonc_parser::cst::{CstArray, CstInputValue, CstNode, CstObject, CstRootNode};
 use serde_json::Value;
 
-use crate::format::{ParseFailure, position};
+use crate::format::ParseFailure;
+use crate::format::config::{failure, json5};
 
 /// One change. A path is a list of keys from the top of the file.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,10 +48,7 @@ impl Edit {
 pub fn apply(text: &str, edits: &[Edit]) -> Result<String, ParseFailure> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let source = if text.trim().is_empty() { "{\n}\n" } else { text };
-    let options = ParseOptions { allow_missing_commas: false, ..ParseOptions::default() };
-    let root = CstRootNode::parse(source, &options).map_err(|error| {
-        ParseFailure::at(error.kind().to_string().to_lowercase(), position(text, error.range().start))
-    })?;
+    let root = CstRootNode::parse(source, &json5()).map_err(|error| failure(text, &error))?;
     let Some(top) = root.object_value() else { return Err(ParseFailure::at("is not an object", (1, 1))) };
     for edit in edits {
         match edit {
@@ -81,16 +78,10 @@ pub fn apply(text: &str, edits: &[Edit]) -> Result<String, ParseFailure> {
 
 fn set(object: &CstObject, path: &[String], value: &Value) -> Result<(), ParseFailure> {
     let Some((key, rest)) = path.split_first() else { return Ok(()) };
-    let property = find(object, key);
     if !rest.is_empty() {
-        let child = match property {
-            Some(property) => property.object_value(),
-            None => object.object_value_or_create(key),
-        };
-        let child = child.ok_or_else(|| ParseFailure::new(format!("`{key}` is no object")))?;
-        return set(&child, rest, value);
+        return set(&child(object, key)?, rest, value);
     }
-    let Some(property) = property else {
+    let Some(property) = find(object, key) else {
         object.append(key, input(value));
         return Ok(());
     };
@@ -107,20 +98,23 @@ fn set(object: &CstObject, path: &[String], value: &Value) -> Result<(), ParseFa
 /// The list at a path, created empty when nothing is there.
 fn list(object: &CstObject, path: &[String]) -> Result<CstArray, ParseFailure> {
     let Some((key, rest)) = path.split_first() else { return Err(ParseFailure::new("is no list")) };
-    let property = find(object, key);
-    let found = if rest.is_empty() {
-        match property {
-            Some(property) => property.array_value(),
-            None => object.array_value_or_create(key),
-        }
-    } else {
-        let child = match property {
-            Some(property) => property.object_value(),
-            None => object.object_value_or_create(key),
-        };
-        return list(&child.ok_or_else(|| ParseFailure::new(format!("`{key}` is no object")))?, rest);
+    if !rest.is_empty() {
+        return list(&child(object, key)?, rest);
+    }
+    let found = match find(object, key) {
+        Some(property) => property.array_value(),
+        None => object.array_value_or_create(key),
     };
     found.ok_or_else(|| ParseFailure::new(format!("`{key}` is no list")))
+}
+
+/// The object under a key, created empty when nothing is there.
+fn child(object: &CstObject, key: &str) -> Result<CstObject, ParseFailure> {
+    let found = match find(object, key) {
+        Some(property) => property.object_value(),
+        None => object.object_value_or_create(key),
+    };
+    found.ok_or_else(|| ParseFailure::new(format!("`{key}` is no object")))
 }
 
 fn remove(object: &CstObject, path: &[String]) {

@@ -62,7 +62,12 @@ pub fn read(path: &Path) -> Result<Content, ReadFailure> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(too_large());
     }
-    Ok(Content { bytes, modified_ms: metadata.mtime() * 1000 + metadata.mtime_nsec() / 1_000_000 })
+    Ok(Content { bytes, modified_ms: modified_ms(&metadata) })
+}
+
+/// When a file was last written, in epoch milliseconds.
+pub fn modified_ms(metadata: &std::fs::Metadata) -> i64 {
+    metadata.mtime() * 1000 + metadata.mtime_nsec() / 1_000_000
 }
 
 /// An I/O error in words, without the path.

@@ -54,8 +54,7 @@ pub fn acquire(
     let (mut waited, mut wait) = (Duration::ZERO, FIRST_WAIT);
     loop {
         if let Some(folder) = between_us.as_ref().filter(|_| !ours) {
-            // A file system that knows no such lock leaves us with the protocol alone.
-            ours = !matches!(folder.file().try_lock(), Err(std::fs::TryLockError::WouldBlock));
+            ours = has_turn(folder.file());
         }
         if ours {
             match try_make(&directory, clock) {
@@ -84,13 +83,17 @@ pub fn acquire(
 pub fn between_us(target: &Path, clock: &Clock) -> Option<std::fs::File> {
     let folder = fs_err::File::open(target.parent()?).ok()?.into_file();
     for _ in 0..TURN_TRIES {
-        // A file system that knows no such lock gives the turn to everybody.
-        if !matches!(folder.try_lock(), Err(std::fs::TryLockError::WouldBlock)) {
+        if has_turn(&folder) {
             return Some(folder);
         }
         clock.sleep(LONGEST_WAIT);
     }
     None
+}
+
+/// One try for the turn among our own processes. A file system that knows no such lock gives it to everybody.
+fn has_turn(folder: &std::fs::File) -> bool {
+    !matches!(folder.try_lock(), Err(std::fs::TryLockError::WouldBlock))
 }
 
 /// The lock directory of a store.
@@ -109,8 +112,7 @@ fn try_make(directory: &Path, clock: &Clock) -> io::Result<Option<(u64, u64)>> {
             Err(error) => return Err(error),
         }
         let Ok(metadata) = fs_err::symlink_metadata(directory) else { continue };
-        let age =
-            clock.now().timestamp_millis() - (metadata.mtime() * 1000 + metadata.mtime_nsec() / 1_000_000);
+        let age = clock.now().timestamp_millis() - files::modified_ms(&metadata);
         // A holder sets its clock's time, at most a second ahead: much later means that the clock was once wrong.
         if age.abs() <= STALE_MS {
             return Ok(None);

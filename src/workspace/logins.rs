@@ -36,6 +36,13 @@ pub struct Login {
     pub source: Source,
 }
 
+impl Login {
+    /// Whether somebody is logged in.
+    pub fn is_present(&self) -> bool {
+        matches!(self.login, VendorLogin::Present { .. })
+    }
+}
+
 /// The files that [`read`] will want.
 pub fn files(process: &Process, paths: &Paths) -> Vec<PathBuf> {
     let codex = codex_home(process, paths).map(|home| home.join("auth.json"));

@@ -74,8 +74,7 @@ pub struct Workspace {
     shell_env: ShellEnv,
     provider_keys: Vec<ProviderKey>,
     sources: Vec<Source>,
-    /// What was noticed; services add theirs.
-    pub findings: Vec<Finding>,
+    findings: Vec<Finding>,
     adc_exists: bool,
 }
 
@@ -86,6 +85,13 @@ pub struct Legacy {
     pub entries: Vec<(String, JsonObject)>,
     /// Whether `auth.json` holds nothing that the import leaves behind, so that it may go once the store is written.
     pub auth_json_is_spent: bool,
+}
+
+impl Legacy {
+    /// Whether a store is to be filled from them.
+    pub fn fills(&self, store: &AuthStore) -> bool {
+        !self.entries.is_empty() && !store.has_profiles_member()
+    }
 }
 
 impl Workspace {
@@ -229,6 +235,11 @@ impl Workspace {
         }
     }
 
+    /// What was found of the login that a profile mirrors.
+    pub fn login(&self, id: &str) -> Option<&Login> {
+        self.logins.iter().find(|login| login.profile_id == id)
+    }
+
     /// What a vendor's file tells about a profile: it mirrors that login, or shares its refresh token.
     fn login_facts(&self, id: &str, credential: &Credential) -> LoginFacts {
         let refresh = credential.material.refresh_token();
@@ -255,7 +266,7 @@ impl Workspace {
     fn cli_backends(&self) -> Vec<&'static str> {
         self.logins
             .iter()
-            .filter(|login| matches!(login.login, VendorLogin::Present { .. }))
+            .filter(|login| login.is_present())
             .filter_map(|login| match login.provider {
                 "anthropic" => Some(provider::CLAUDE_CLI_BACKEND),
                 "openai-codex" => Some(provider::CODEX_CLI_BACKEND),
