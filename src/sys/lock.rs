@@ -1,4 +1,5 @@
-//! The lock that the Node program uses on the same files: a directory beside the store (proper-lockfile 4.1.2).
+//! Locks that programs on this host agree on: directories. The Node program has one beside its store (proper-lockfile
+//! 4.1.2), Claude Code two for a refresh.
 //!
 //! Between our own processes an advisory lock on the folder comes first, so that two of us never break the same stale
 //! lock: the protocol itself leaves a window there.
@@ -6,25 +7,66 @@
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use nix::fcntl::AT_FDCWD;
+use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
 
 use crate::clock::Clock;
 use crate::sys::files;
 
-/// A lock directory that nobody has touched for this long belongs to a dead process (proper-lockfile: `stale`).
-const STALE_MS: i64 = 30_000;
 /// The first and the longest wait between two tries.
 const FIRST_WAIT: Duration = Duration::from_millis(4);
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
 /// How often a turn is asked for, [`LONGEST_WAIT`] apart: ten seconds in all.
 const TURN_TRIES: usize = 100;
+/// How often a lock that is held for long shows that its holder lives (Claude Code's interval, the shortest in use).
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// The directories of one lock and the rule by which they go stale.
+#[derive(Clone, Debug)]
+pub struct Protocol {
+    /// All of them are taken, or none.
+    pub directories: Vec<PathBuf>,
+    /// One that nobody has touched for this long, in ms, belongs to a dead process.
+    pub stale_ms: i64,
+}
+
+impl Protocol {
+    /// The Node program's lock of a store; `target` has no links in it.
+    pub fn of_store(target: &Path) -> Self {
+        let mut name = target.as_os_str().to_owned();
+        name.push(".lock");
+        // proper-lockfile: `stale` as the Node program sets it.
+        Self { directories: vec![PathBuf::from(name)], stale_ms: 30_000 }
+    }
+
+    /// The locks under which Claude Code renews the login in a credentials file of `~/.claude`: the current one and
+    /// the one of its earlier releases, both stale after a minute.
+    pub fn of_claude_code(credentials: &Path) -> Self {
+        let folder = credentials.parent();
+        let current = folder.map(|folder| folder.join(".oauth_refresh.lock"));
+        let earlier = folder.and_then(Path::parent).map(|home| home.join(".claude.lock"));
+        Self { directories: current.into_iter().chain(earlier).collect(), stale_ms: 60_000 }
+    }
+}
 
 /// A held lock; dropping it releases it.
 #[derive(Debug)]
-pub struct StoreLock {
+pub struct Lock {
+    held: Vec<Held>,
+    /// Open as long as the lock is held: closing one gives the turn away.
+    between_us: Vec<std::fs::File>,
+}
+
+/// One directory of a lock, as it was when it was made; `None` when it was gone at once.
+#[derive(Clone, Debug)]
+struct Held {
     directory: PathBuf,
-    identity: (u64, u64),
-    _between_us: Option<std::fs::File>,
+    identity: Option<(u64, u64)>,
 }
 
 /// Why there is no lock.
@@ -41,36 +83,46 @@ pub enum LockError {
     Io(PathBuf, io::Error),
 }
 
-/// Takes the lock of a store, waiting up to `patience`. `target` has no links in it.
+/// Takes a lock, waiting up to `patience`.
 pub fn acquire(
-    target: &Path,
+    protocol: &Protocol,
     clock: &Clock,
     patience: Duration,
     interrupted: &dyn Fn() -> bool,
-) -> Result<StoreLock, LockError> {
-    let directory = lock_path(target);
-    let between_us = target.parent().and_then(|folder| fs_err::File::open(folder).ok());
-    let mut ours = between_us.is_none();
+) -> Result<Lock, LockError> {
+    let folders = protocol.directories.iter().filter_map(|directory| directory.parent());
+    let folders: Vec<_> = folders.filter_map(|folder| fs_err::File::open(folder).ok()).collect();
+    let mut turns = 0;
     let (mut waited, mut wait) = (Duration::ZERO, FIRST_WAIT);
     loop {
-        if let Some(folder) = between_us.as_ref().filter(|_| !ours) {
-            ours = has_turn(folder.file());
+        while folders.get(turns).is_some_and(|folder| has_turn(folder.file())) {
+            turns += 1;
         }
-        if ours {
-            match try_make(&directory, clock) {
-                Ok(Some(identity)) => {
-                    let between_us = between_us.map(fs_err::File::into_file);
-                    return Ok(StoreLock { directory, identity, _between_us: between_us });
+        let mut busy = protocol.directories.first();
+        if turns == folders.len() {
+            // What is taken goes again when one is busy, so that nobody waits for us who holds that one.
+            let mut lock = Lock { held: Vec::new(), between_us: Vec::new() };
+            busy = None;
+            for directory in &protocol.directories {
+                match try_make(directory, protocol.stale_ms, clock) {
+                    Ok(Some(held)) => lock.held.push(held),
+                    Ok(None) => {
+                        busy = Some(directory);
+                        break;
+                    }
+                    Err(error) => return Err(LockError::Io(directory.clone(), error)),
                 }
-                Ok(None) => {}
-                Err(error) => return Err(LockError::Io(directory, error)),
+            }
+            if busy.is_none() {
+                lock.between_us = folders.into_iter().map(fs_err::File::into_file).collect();
+                return Ok(lock);
             }
         }
         if interrupted() {
             return Err(LockError::Interrupted);
         }
         if waited >= patience {
-            return Err(LockError::Busy(directory));
+            return Err(LockError::Busy(busy.cloned().unwrap_or_default()));
         }
         clock.sleep(wait);
         waited += wait;
@@ -96,25 +148,20 @@ fn has_turn(folder: &std::fs::File) -> bool {
     !matches!(folder.try_lock(), Err(std::fs::TryLockError::WouldBlock))
 }
 
-/// The lock directory of a store.
-pub fn lock_path(target: &Path) -> PathBuf {
-    let mut name = target.as_os_str().to_owned();
-    name.push(".lock");
-    PathBuf::from(name)
-}
-
-/// One try: the identity of the directory when it is ours, `None` when somebody else holds it.
-fn try_make(directory: &Path, clock: &Clock) -> io::Result<Option<(u64, u64)>> {
+/// One try: the directory when it is ours now, `None` when somebody else holds it.
+fn try_make(directory: &Path, stale_ms: i64, clock: &Clock) -> io::Result<Option<Held>> {
     for _ in 0..2 {
         match fs_err::create_dir(directory) {
-            Ok(()) => return Ok(identity(directory)),
+            Ok(()) => {
+                return Ok(Some(Held { directory: directory.to_owned(), identity: identity(directory) }));
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
         let Ok(metadata) = fs_err::symlink_metadata(directory) else { continue };
         let age = clock.now().timestamp_millis() - files::modified_ms(&metadata);
         // A holder sets its clock's time, at most a second ahead: much later means that the clock was once wrong.
-        if age.abs() <= STALE_MS {
+        if age.abs() <= stale_ms {
             return Ok(None);
         }
         break_stale(directory)?;
@@ -139,17 +186,53 @@ fn identity(directory: &Path) -> Option<(u64, u64)> {
     fs_err::symlink_metadata(directory).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
-impl StoreLock {
-    /// Whether the lock directory is still the one that we made; else somebody took us for dead.
-    pub fn is_held(&self) -> bool {
-        identity(&self.directory) == Some(self.identity)
+impl Held {
+    fn is_ours(&self) -> bool {
+        self.identity.is_some() && identity(&self.directory) == self.identity
     }
 }
 
-impl Drop for StoreLock {
+impl Lock {
+    /// Whether every directory is still the one that we made; else somebody took us for dead.
+    pub fn is_held(&self) -> bool {
+        self.held.iter().all(Held::is_ours)
+    }
+
+    /// Keeps the lock from going stale until the heartbeat is dropped.
+    pub fn keep_alive(&self) -> Heartbeat {
+        let (stop, stopped) = channel::<()>();
+        let held = self.held.clone();
+        let thread = thread::spawn(move || {
+            while stopped.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Timeout) {
+                let (now, follow) = (TimeSpec::UTIME_NOW, UtimensatFlags::NoFollowSymlink);
+                for held in held.iter().filter(|held| held.is_ours()) {
+                    let _ = utimensat(AT_FDCWD, &held.directory, &now, &now, follow);
+                }
+            }
+        });
+        Heartbeat { stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Lock {
     fn drop(&mut self) {
-        if self.is_held() {
-            drop(fs_err::remove_dir(&self.directory));
+        for held in self.held.iter().rev().filter(|held| held.is_ours()) {
+            drop(fs_err::remove_dir(&held.directory));
+        }
+    }
+}
+
+/// Touches a lock every few seconds while it lives.
+pub struct Heartbeat {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Heartbeat {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
         }
     }
 }

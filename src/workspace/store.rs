@@ -9,9 +9,9 @@ use crate::core::snapshot::SourceProblem;
 use crate::core::store::AuthStore;
 use crate::format::auth_profiles;
 use crate::sys::files::{self, Content, ReadFailure, ReplaceError, Replaced};
-use crate::sys::lock::{self, LockError};
+use crate::sys::lock::{self, Heartbeat, Lock, LockError, Protocol};
 use crate::sys::reader::Reader;
-use crate::sys::signals;
+use crate::sys::signals::{self, Deferred};
 use crate::workspace::source;
 
 /// The name of a store in its agent's folder.
@@ -109,38 +109,80 @@ impl CredentialStore {
         patience: Duration,
         mut edit: impl FnMut(&mut AuthStore) -> bool,
     ) -> Result<Updated, UpdateError> {
+        for _ in 0..ATTEMPTS {
+            let locked = self.lock(clock, patience)?;
+            let mut store = locked.read()?;
+            files::remove_orphans(&locked.target);
+            if !edit(&mut store) {
+                return Ok(Updated::Unchanged);
+            }
+            match locked.write(&store) {
+                Err(UpdateError::LockLost(_)) => {}
+                done => return done,
+            }
+        }
+        Err(UpdateError::LockLost(self.path.clone()))
+    }
+
+    /// Takes the lock for more than one read or write. Signals wait until it is released.
+    pub fn lock(&self, clock: &Clock, patience: Duration) -> Result<LockedStore, UpdateError> {
         let io = |error| UpdateError::Io(self.path.clone(), error);
         let signals = signals::defer();
         if let Some(folder) = self.path.parent() {
             files::create_private_dir(folder).map_err(io)?;
         }
         let target = files::target(&self.path).map_err(io)?;
-        for _ in 0..ATTEMPTS {
-            let lock = lock::acquire(&target, clock, patience, &|| signals.is_pending())?;
-            let mut store = self.read_locked(&target)?;
-            files::remove_orphans(&target);
-            if !edit(&mut store) {
-                return Ok(Updated::Unchanged);
-            }
-            if !lock.is_held() {
-                continue;
-            }
-            return match files::replace(&target, &auth_profiles::write(&store)) {
-                Ok(Replaced::Atomically) => Ok(Updated::Written),
-                Ok(Replaced::InPlace) => Ok(Updated::WrittenInPlace),
-                Err(ReplaceError::Unchanged(error)) => Err(io(error)),
-                Err(ReplaceError::Torn(error, backup)) => Err(UpdateError::Torn(target, error, backup)),
-            };
-        }
-        Err(UpdateError::LockLost(self.path.clone()))
+        let lock = lock::acquire(&Protocol::of_store(&target), clock, patience, &|| signals.is_pending())?;
+        Ok(LockedStore { path: self.path.clone(), target, lock, signals })
+    }
+}
+
+/// A store that nobody else writes.
+pub struct LockedStore {
+    path: PathBuf,
+    target: PathBuf,
+    lock: Lock,
+    signals: Deferred,
+}
+
+impl LockedStore {
+    /// Its file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
-    fn read_locked(&self, target: &Path) -> Result<AuthStore, UpdateError> {
+    /// Whether somebody wants the command to end.
+    pub fn is_interrupted(&self) -> bool {
+        self.signals.is_pending()
+    }
+
+    /// Keeps the lock for longer than a file takes to write.
+    pub fn keep_alive(&self) -> Heartbeat {
+        self.lock.keep_alive()
+    }
+
+    /// What is in the file.
+    pub fn read(&self) -> Result<AuthStore, UpdateError> {
         let unreadable = |problem| UpdateError::Unreadable(self.path.clone(), problem);
-        match files::read(target) {
+        match files::read(&self.target) {
             Ok(content) => auth_profiles::parse(&content.bytes).map_err(|failure| unreadable(failure.into())),
             Err(ReadFailure::Absent) => Ok(AuthStore::default()),
             Err(ReadFailure::Failed(message)) => Err(unreadable(SourceProblem { message, position: None })),
+        }
+    }
+
+    /// Replaces the file, unless the lock was taken from us.
+    pub fn write(&self, store: &AuthStore) -> Result<Updated, UpdateError> {
+        if !self.lock.is_held() {
+            return Err(UpdateError::LockLost(self.path.clone()));
+        }
+        match files::replace(&self.target, &auth_profiles::write(store)) {
+            Ok(Replaced::Atomically) => Ok(Updated::Written),
+            Ok(Replaced::InPlace) => Ok(Updated::WrittenInPlace),
+            Err(ReplaceError::Unchanged(error)) => Err(UpdateError::Io(self.path.clone(), error)),
+            Err(ReplaceError::Torn(error, backup)) => {
+                Err(UpdateError::Torn(self.target.clone(), error, backup))
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use openclaw::clock::Clock;
 use openclaw::core::credential::{Credential, Expiry, Material};
 use openclaw::core::secret::Secret;
 use openclaw::process::Process;
-use openclaw::sys::lock::lock_path;
+use openclaw::sys::lock::Protocol;
 use openclaw::workspace::store::{CredentialStore, UpdateError, Updated};
 use serde_json::{Value, json};
 
@@ -48,6 +48,11 @@ fn token(number: usize) -> Credential {
 }
 
 /// The child's part: writes its profiles one after the other, or sits on the lock as the Node program would.
+/// The directory that locks the store.
+fn lock_of(env: &TestEnv) -> std::path::PathBuf {
+    Protocol::of_store(&env.path(STORE).canonicalize().unwrap()).directories.remove(0)
+}
+
 #[test]
 fn role_of_a_child() {
     let Some(role) = from_env(ROLE) else { return };
@@ -120,7 +125,7 @@ fn a_killed_writer_leaves_the_old_or_the_new_store() {
         (0..200).map(|at| (format!("fill:{at}"), json!({"type": "weird", "x": "y".repeat(500)}))).collect();
     env.file(STORE, json!({"version": 1, "profiles": filler}).to_string());
     let dir = agent_dir(&env);
-    let lock = lock_path(&env.path(STORE).canonicalize().unwrap());
+    let lock = lock_of(&env);
     let mut next = 0;
     let mut mid_write = 0;
     for kill in 0..kills {
@@ -165,7 +170,7 @@ fn a_killed_writer_leaves_the_old_or_the_new_store() {
 fn a_lock_of_the_node_program_is_waited_for() {
     let env = TestEnv::new();
     env.profiles(json!({}));
-    let lock = lock_path(&env.path(STORE).canonicalize().unwrap());
+    let lock = lock_of(&env);
     fs_err::create_dir(&lock).unwrap();
     let mut writers: Vec<_> =
         (0..4).map(|at| spawn(&json!({"dir": agent_dir(&env), "first": at, "count": 1}))).collect();
@@ -193,7 +198,7 @@ fn a_stale_lock_is_taken_over_even_when_something_is_in_it() {
     for with_content in [false, true] {
         let env = TestEnv::new();
         env.profiles(json!({}));
-        let lock = lock_path(&env.path(STORE).canonicalize().unwrap());
+        let lock = lock_of(&env);
         fs_err::create_dir(&lock).unwrap();
         if with_content {
             fs_err::write(lock.join("x"), "x").unwrap();
@@ -221,7 +226,7 @@ fn a_busy_store_costs_a_finding_and_not_the_report() {
     let env = TestEnv::with_default_key();
     env.profiles(json!({}));
     env.claude(3 * crate::support::DAY);
-    let lock = lock_path(&env.path(STORE).canonicalize().unwrap());
+    let lock = lock_of(&env);
     fs_err::create_dir(&lock).unwrap();
     set_mtime(&lock, SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(env.now_ms()).unwrap()));
     let (code, document) = env.check();
@@ -234,7 +239,7 @@ fn a_busy_store_costs_a_finding_and_not_the_report() {
 fn a_writer_whose_lock_was_taken_writes_on_what_is_there_then() {
     let env = TestEnv::new();
     env.profiles(json!({}));
-    let lock = lock_path(&env.path(STORE).canonicalize().unwrap());
+    let lock = lock_of(&env);
     let store = CredentialStore::in_dir(&agent_dir(&env));
     let mut runs = 0;
     let updated = store.update(&Clock::System, PATIENCE, |view| {
@@ -265,7 +270,7 @@ fn an_unreadable_store_is_never_replaced() {
 fn a_lock_from_the_future_is_a_lock_of_a_wrong_clock() {
     let env = TestEnv::new();
     env.profiles(json!({}));
-    let lock = lock_path(&env.path(STORE).canonicalize().unwrap());
+    let lock = lock_of(&env);
     fs_err::create_dir(&lock).unwrap();
     set_mtime(&lock, SystemTime::from(Clock::System.now()) + Duration::from_mins(10));
     let store = CredentialStore::in_dir(&agent_dir(&env));
