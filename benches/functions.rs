@@ -43,6 +43,7 @@ fn snapshot(store: &AuthStore) -> Snapshot {
                 store: Arc::new(FilePath::default()),
                 inherited: false,
                 login: LoginFacts::default(),
+                refresh: openclaw::core::oauth::RefreshRecord::default(),
             })
             .collect(),
         ..Snapshot::default()

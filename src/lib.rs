@@ -1,7 +1,7 @@
 //! `openclaw` keeps the model credentials of an AI agent host alive.
 //!
 //! Dependencies point one way: `main -> cli -> workspace -> {format, sys} -> core`, and `render -> core`;
-//! `sync` is pure planning over `core`. `docs/architecture.md` has the map, a test keeps it true.
+//! `sync` and `refresh` are the services that change credentials. `docs/architecture.md` has the map, a test keeps it true.
 
 pub mod cli;
 pub mod clock;
@@ -9,6 +9,7 @@ pub mod core;
 pub mod exit;
 pub mod format;
 pub mod process;
+pub mod refresh;
 pub mod render;
 pub mod settings;
 pub mod sync;

@@ -26,6 +26,11 @@ macro_rules! env_vars {
 }
 
 env_vars! {
+    CHUTES_CLIENT_ID, "CHUTES_CLIENT_ID", None, "The OAuth client of Chutes logins.";
+    CHUTES_CLIENT_SECRET, "CHUTES_CLIENT_SECRET", None, "The secret of that client, when it has one.";
+    CHUTES_REDIRECT, "CHUTES_OAUTH_REDIRECT_URI", None,
+        "Where a Chutes login ends; default `http://127.0.0.1:1456/oauth-callback`.";
+    CHUTES_SCOPES, "CHUTES_OAUTH_SCOPES", None, "What a Chutes login asks for; default `openid profile chutes:invoke`.";
     CODEX_HOME, "CODEX_HOME", None, "Folder of the Codex CLI; default `~/.codex`.";
     CREDENTIALS_DIRECTORY, "CREDENTIALS_DIRECTORY", None,
         "Set by systemd for `LoadCredential=`: each file is a variable, just below the process environment.";
@@ -177,6 +182,14 @@ impl Process {
     pub fn stdin_is_terminal(&self) -> bool {
         match self {
             Self::Os { .. } => io::stdin().is_terminal(),
+            Self::Fake(_) => false,
+        }
+    }
+
+    /// Whether a person looks at stderr.
+    pub fn stderr_is_terminal(&self) -> bool {
+        match self {
+            Self::Os { .. } => io::stderr().is_terminal(),
             Self::Fake(_) => false,
         }
     }

@@ -11,10 +11,12 @@ use crate::clock::Clock;
 use crate::core::credential::{CLAUDE_CLI_PROFILE, CODEX_CLI_PROFILE, Credential, EpochMs, Expiry, Material};
 use crate::core::finding::{Code, Finding};
 use crate::core::login::VendorLogin;
+use crate::core::oauth::Tokens;
 use crate::core::provider;
 use crate::core::span;
 use crate::core::store::AuthStore;
 use crate::core::token;
+use crate::format::recovery::Parked;
 use crate::sys::files;
 use crate::sys::lock::LockError;
 use crate::workspace::logins::Login;
@@ -31,6 +33,32 @@ pub enum Change {
     Adopt(&'static str, Credential),
     /// Remove a Codex profile whose tokens another profile holds.
     RemoveDuplicate(&'static str),
+    /// Store what an interrupted refresh has left in its recovery file.
+    Renew(String, Tokens),
+}
+
+impl Change {
+    /// The profile that it is about.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Adopt(id, _) | Self::RemoveDuplicate(id) => id,
+            Self::Renew(id, _) => id,
+        }
+    }
+}
+
+/// The logins whose refresh token was spent for tokens that are still parked.
+fn renewals(profiles: &[(&str, &Credential)], parked: &[Parked]) -> Vec<Change> {
+    let found = parked.iter().flat_map(|parked| {
+        let spent = |credential: &Credential| {
+            let token = credential.material.refresh_token();
+            provider::normalize(&credential.provider) == parked.provider
+                && token.is_some_and(|token| token.digest() == parked.spent)
+        };
+        let logins = profiles.iter().filter(move |(_, credential)| spent(credential));
+        logins.map(|(id, _)| Change::Renew((*id).to_owned(), parked.tokens.clone()))
+    });
+    found.collect()
 }
 
 /// What the logins of vendor programs change in a view, which `profiles` lists.
@@ -40,13 +68,16 @@ pub fn plan(profiles: &[(&str, &Credential)], logins: &[Login], now: EpochMs) ->
     let mut changes = Vec::new();
     for login in logins {
         if let VendorLogin::Present { material, .. } = &login.login {
-            let candidate =
-                Credential { provider: login.provider.to_owned(), email: None, material: material.clone() };
-            if login.profile_id == CODEX_CLI_PROFILE && duplicate_of(profiles, material).is_some() {
+            let candidate = Credential {
+                provider: login.vendor.provider().to_owned(),
+                email: None,
+                material: material.clone(),
+            };
+            if login.vendor.profile_id() == CODEX_CLI_PROFILE && duplicate_of(profiles, material).is_some() {
                 continue;
             }
-            if is_adopted(login.profile_id, stored(login.profile_id), &candidate, now) {
-                changes.push(Change::Adopt(login.profile_id, candidate));
+            if is_adopted(login.vendor.profile_id(), stored(login.vendor.profile_id()), &candidate, now) {
+                changes.push(Change::Adopt(login.vendor.profile_id(), candidate));
             }
         }
     }
@@ -241,6 +272,7 @@ impl Planned {
         match &self.change {
             Change::Adopt(id, credential) => store.upsert(id, credential.clone()),
             Change::RemoveDuplicate(id) => store.remove(id),
+            Change::Renew(id, tokens) => drop(store.renew(id, tokens)),
         }
     }
 }
@@ -255,10 +287,17 @@ fn planned(store: &AuthStore, workspace: &Workspace, now: EpochMs) -> Vec<Planne
         .chain(&store.profiles)
         .map(|(id, credential)| (id.as_str(), credential))
         .collect();
-    plan(&view, &workspace.logins, now)
+    let renewals = renewals(&view, &workspace.parked);
+    let renewed =
+        |id: &str| renewals.iter().any(|change| matches!(change, Change::Renew(renewed, _) if renewed == id));
+    // What a refresh gave is newer than anything that a vendor's file can hold of the same login.
+    let mut changes = plan(&view, &workspace.logins, now);
+    changes.retain(|change| !renewed(change.id()));
+    changes
         .into_iter()
+        .chain(renewals)
         .map(|change| {
-            let (Change::Adopt(id, _) | Change::RemoveDuplicate(id)) = &change;
+            let id = change.id();
             let is_own = store.has_entry(id) || !inherited.iter().any(|(known, _)| known == id);
             Planned { change, is_own }
         })
@@ -292,10 +331,11 @@ fn told(workspace: &Workspace, imported: bool, changes: &[Planned]) -> String {
     for planned in changes {
         told.push(match &planned.change {
             Change::Adopt(id, _) => {
-                let program = workspace.login(id).map_or("another program", |login| login.program);
+                let program = workspace.login(id).map_or("another program", |login| login.vendor.program());
                 format!("took the login of {program} into {id}")
             }
             Change::RemoveDuplicate(id) => format!("removed {id}: another profile has the same tokens"),
+            Change::Renew(id, _) => format!("stored the tokens of an interrupted refresh of {id}"),
         });
     }
     told.join(", ")

@@ -105,6 +105,12 @@ pub enum AuthCommand {
     PasteToken(PasteTokenArgs),
     /// Make a long-lived token with `claude setup-token` and store it
     SetupToken(SetupTokenArgs),
+    /// Renew logins with their refresh tokens
+    #[command(
+        after_help = "Exit codes: 0 every login is good, 1 one could not be renewed, 74 new tokens could not be \
+                            stored everywhere (they are kept in a recovery file)."
+    )]
+    Refresh(RefreshArgs),
     /// Take a profile out of the store
     Remove(AuthRemoveArgs),
     /// Let a profile that is cooling down or disabled be used again
@@ -126,6 +132,34 @@ pub struct ProfileArg {
 #[derive(Debug, Args)]
 pub struct AuthListArgs {
     /// Print JSON: the profiles as `models status --json` has them
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The options of `models auth refresh`.
+#[derive(Debug, Args)]
+pub struct RefreshArgs {
+    /// The login to renew [default: every one that is due]
+    #[arg(value_name = "PROFILE", conflicts_with_all = ["provider", "all"])]
+    pub profile_id: Option<String>,
+
+    /// Only logins of this provider
+    #[arg(long, value_name = "ID", conflicts_with = "all")]
+    pub provider: Option<String>,
+
+    /// Every login that is due, as without a name
+    #[arg(long)]
+    pub all: bool,
+
+    /// Also what is not due, and what failed a moment ago
+    #[arg(long)]
+    pub force: bool,
+
+    /// How long a provider gets for its answer [default: 30s]
+    #[arg(long, value_name = "SPAN", value_parser = positive_span)]
+    pub timeout: Option<u64>,
+
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }
@@ -281,6 +315,10 @@ pub struct StatusArgs {
     #[arg(long)]
     pub no_sync: bool,
 
+    /// Renew what is due first; this is the only way in which a status sends anything
+    #[arg(long, conflicts_with = "no_sync")]
+    pub refresh: bool,
+
     /// Warn when something ends within this span [default: 24h, or check.warnAfter of ops.json]
     #[arg(long, value_name = "SPAN", value_parser = parse_span)]
     pub warn_after: Option<i64>,
@@ -316,6 +354,7 @@ impl StatusArgs {
             plain: self.plain || other.plain,
             check: self.check || other.check,
             no_sync: self.no_sync || other.no_sync,
+            refresh: self.refresh || other.refresh,
             warn_after: self.warn_after.or(other.warn_after),
             refreshable: self.refreshable.or(other.refreshable),
             timeout: self.timeout.or(other.timeout),

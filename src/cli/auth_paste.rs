@@ -99,7 +99,7 @@ pub(super) fn store_token(
 }
 
 /// A provider that nobody knows may be one of the user's own, but not a slip of a known one.
-fn known_provider(workspace: &Workspace, written: &str) -> Result<String, CommandError> {
+pub(super) fn known_provider(workspace: &Workspace, written: &str) -> Result<String, CommandError> {
     let id = provider::normalize(written);
     if id.is_empty() || id.chars().any(char::is_control) {
         return Err(CommandError::usage("--provider must be the id of a provider"));

@@ -48,7 +48,7 @@ pub(super) fn remove(session: &Session<'_>, args: &AuthRemoveArgs) -> Result<Exi
         "note: nothing was revoked; do that at the provider if the credential may be known to others",
     );
     if let Some(login) = workspace.login(id).filter(|login| login.is_present()) {
-        let program = login.program;
+        let program = login.vendor.program();
         session.printer.message(&format!(
             "note: {program} is still logged in, and the next status takes its login again; log out there to end that"
         ));

@@ -5,6 +5,7 @@ mod auth_add;
 mod auth_order;
 mod auth_paste;
 mod auth_profiles;
+mod auth_refresh;
 mod auth_setup_token;
 mod models_list;
 mod models_settings;
@@ -90,6 +91,7 @@ fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatu
                 ModelsCommand::Auth(AuthCommand::List(args)) => auth_profiles::list(&session, args.json),
                 ModelsCommand::Auth(AuthCommand::PasteToken(args)) => auth_paste::run(&session, args),
                 ModelsCommand::Auth(AuthCommand::SetupToken(args)) => auth_setup_token::run(&session, args),
+                ModelsCommand::Auth(AuthCommand::Refresh(args)) => auth_refresh::run(&session, args),
                 ModelsCommand::Auth(AuthCommand::Remove(args)) => auth_profiles::remove(&session, args),
                 ModelsCommand::Auth(AuthCommand::Unblock(args)) => auth_profiles::unblock(&session, args),
                 ModelsCommand::Auth(AuthCommand::Order(command)) => auth_order::run(&session, command),

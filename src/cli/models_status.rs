@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::cli::args::{Cli, StatusArgs};
 use crate::cli::printer::Printer;
-use crate::cli::{TIME_LIMIT, installation};
+use crate::cli::{Session, TIME_LIMIT, auth_refresh, installation};
 use crate::clock::{Clock, Deadline};
 use crate::core::assess::assess;
 use crate::core::report::{Policy, Refreshable, Report};
@@ -66,6 +66,9 @@ fn report(
     printer: &Printer<'_>,
     clock: &Clock,
 ) -> Result<Report, CommandError> {
+    if args.refresh {
+        auth_refresh::before_report(&Session { cli, printer, clock }, args.timeout)?;
+    }
     let deadline = Deadline::after(args.timeout.map_or(TIME_LIMIT, Duration::from_millis));
     let request = Request { installation: installation(cli), agent: cli.agent.clone() };
     let workspace = Workspace::load(printer.process(), clock, &request, deadline)?;

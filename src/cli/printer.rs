@@ -1,9 +1,13 @@
 //! The only place that prints.
 
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+
 use crate::exit::{CommandError, ExitStatus};
 use crate::process::{self, Process};
-use crate::render::printable_lines;
 use crate::render::text::Look;
+use crate::render::{printable, printable_lines};
 
 /// Answers go to stdout, everything else to stderr.
 pub struct Printer<'p> {
@@ -43,9 +47,43 @@ impl<'p> Printer<'p> {
         self.process.write_stderr(&printable_lines(text));
     }
 
+    /// Something to look at while it takes long; nothing where nobody looks.
+    pub fn progress(&self) -> Progress {
+        if !self.process.stderr_is_terminal() {
+            return Progress(ProgressBar::hidden());
+        }
+        let bar = ProgressBar::new_spinner();
+        bar.enable_steady_tick(TICK);
+        Progress(bar)
+    }
+
     /// Writes an error with its hints and gives its status.
     pub fn error(&self, error: &CommandError) -> ExitStatus {
         self.message(&error.to_string());
         error.status()
+    }
+}
+
+/// How often a sign of life moves.
+const TICK: Duration = Duration::from_millis(120);
+
+/// A sign of life on the terminal, cleared when it goes.
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// Says what is going on.
+    pub fn show(&self, what: &str) {
+        self.0.set_message(printable(what));
+    }
+
+    /// Writes a note above it.
+    pub fn message(&self, printer: &Printer<'_>, text: &str) {
+        self.0.suspend(|| printer.message(text));
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::core::collate;
-use crate::core::credential::{
-    CLAUDE_CLI_PROFILE, CODEX_CLI_PROFILE, Credential, EpochMs, Expiry, Material, QWEN_CLI_PROFILE,
-};
+use crate::core::credential::{CLAUDE_CLI_PROFILE, CODEX_CLI_PROFILE, Credential, EpochMs, Expiry, Material};
 use crate::core::finding::{Code, Finding, Severity};
-use crate::core::model_ref::{self};
+use crate::core::login::Vendor;
+use crate::core::model_ref;
 use crate::core::notice;
+use crate::core::oauth;
 use crate::core::provider;
 use crate::core::remedy;
 use crate::core::report::{
@@ -107,7 +107,7 @@ fn judge_profile(
 ) -> ProfileReport {
     let credential = &record.credential;
     let (status, reason) = status_of(credential, now, policy.warn_after_ms);
-    let renews = renews(record, policy);
+    let renews = renews(record, &snapshot.own_clients, policy);
     let deadline = record.login.deadline;
     let refreshable = renews && deadline.is_none_or(|deadline| deadline > now);
     let human_needed_by = human_needed_by(credential, status, renews, deadline, now);
@@ -135,6 +135,7 @@ fn judge_profile(
         email,
         refreshable,
         login: record.login.clone(),
+        refresh: record.refresh.clone(),
         human_needed_by,
         verdict,
         unusable: unusable.cloned(),
@@ -149,11 +150,12 @@ fn judge_profile(
 }
 
 /// Whether a program can renew the login without a person, its deadline aside.
-fn renews(record: &ProfileRecord, policy: &Policy) -> bool {
-    let of_a_vendor = [CLAUDE_CLI_PROFILE, CODEX_CLI_PROFILE, QWEN_CLI_PROFILE].contains(&record.id.as_str());
+fn renews(record: &ProfileRecord, own_clients: &[String], policy: &Policy) -> bool {
+    let of_a_vendor = Vendor::of_profile(&record.id).is_some();
     record.credential.material.refresh_token().is_some()
         && !record.login.lost
-        && provider::find(&record.credential.provider).is_some_and(|provider| provider.renews)
+        && !record.refresh.needs_human()
+        && oauth::can_renew(&record.credential.provider, own_clients)
         && (policy.renews_vendor_logins || !of_a_vendor)
 }
 

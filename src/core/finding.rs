@@ -55,10 +55,18 @@ pub enum Code {
     ModelWithoutProvider,
     /// A profile id stands twice in one store.
     ProfileDuplicate,
+    /// A login could not be renewed.
+    RefreshFailed,
+    /// Tokens of a refresh are not yet everywhere where they belong.
+    RefreshNotSaved,
+    /// A login has a refresh token that this program cannot use.
+    RefreshUnsupported,
     /// The login shell gave no environment.
     ShellEnvFailed,
     /// A source of credentials could not be read.
     SourceUnreadable,
+    /// Our own memory could not be read.
+    StateUnreadable,
     /// What was synced could not be saved.
     SyncNotSaved,
     /// A login of a vendor's program was taken into the store.
@@ -82,8 +90,12 @@ impl Code {
         Self::ModeMigrated,
         Self::ModelWithoutProvider,
         Self::ProfileDuplicate,
+        Self::RefreshFailed,
+        Self::RefreshNotSaved,
+        Self::RefreshUnsupported,
         Self::ShellEnvFailed,
         Self::SourceUnreadable,
+        Self::StateUnreadable,
         Self::SyncNotSaved,
         Self::SyncPerformed,
     ];
@@ -110,8 +122,18 @@ impl Code {
                 ("model-without-provider", Warning, "the default model names no provider")
             }
             Self::ProfileDuplicate => ("profile-duplicate", Warning, "a profile id stands twice"),
+            Self::RefreshFailed => ("refresh-failed", Warning, "a login could not be renewed"),
+            Self::RefreshNotSaved => {
+                ("refresh-not-saved", Warning, "tokens of a refresh are not yet where they belong")
+            }
+            Self::RefreshUnsupported => {
+                ("refresh-unsupported", Advice, "a login cannot be renewed by this program")
+            }
             Self::ShellEnvFailed => ("shell-env-failed", Warning, "the login shell gave no environment"),
             Self::SourceUnreadable => ("source-unreadable", Error, "a source of credentials is unreadable"),
+            Self::StateUnreadable => {
+                ("state-unreadable", Warning, "the memory of past refreshes is unreadable")
+            }
             Self::SyncNotSaved => ("sync-not-saved", Warning, "a synced login could not be saved"),
             Self::SyncPerformed => ("sync-performed", Advice, "a vendor login was synced"),
         }

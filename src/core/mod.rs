@@ -3,12 +3,14 @@
 pub mod assess;
 pub mod collate;
 pub mod credential;
+pub mod endpoint;
 pub mod finding;
 pub mod json_tree;
 pub mod login;
 pub mod model_ref;
 pub mod models;
 pub mod notice;
+pub mod oauth;
 pub mod onboarding;
 pub mod provider;
 pub mod remedy;

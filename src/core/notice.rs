@@ -3,6 +3,8 @@
 use crate::core::credential::{EpochMs, Expiry};
 use crate::core::finding::{Code, Finding};
 use crate::core::model_ref::{self, Resolved};
+use crate::core::oauth;
+use crate::core::provider;
 use crate::core::snapshot::{ProfileRecord, Snapshot, SourceState};
 use crate::core::span;
 use crate::core::store::Rejection;
@@ -51,6 +53,7 @@ pub fn findings(snapshot: &Snapshot, now: EpochMs) -> Vec<Finding> {
     }
     for record in &snapshot.profiles {
         findings.extend(expiry_finding(record, now));
+        findings.extend(refresh_finding(record, snapshot, now));
     }
     for (id, rejection) in &snapshot.rejected {
         let (code, message) = match rejection {
@@ -88,4 +91,36 @@ fn expiry_finding(record: &ProfileRecord, now: EpochMs) -> Option<Finding> {
         _ => return None,
     };
     Some(Finding::new(code, record.id.clone(), message))
+}
+
+/// What is known of the refreshes of a login, where it is not as it should be.
+fn refresh_finding(record: &ProfileRecord, snapshot: &Snapshot, now: EpochMs) -> Option<Finding> {
+    record.credential.material.refresh_token()?;
+    if let Some(failure) = record.refresh.failure {
+        let (word, meaning) = failure.class.entry();
+        let since = span::two_units(now.saturating_sub(failure.since));
+        let message = format!("{meaning} ({word}); {} since {since} ago", times(failure.count));
+        let finding = Finding::new(Code::RefreshFailed, record.id.clone(), message);
+        let next = failure.next_try.filter(|next| *next > now);
+        return Some(match next {
+            Some(next) => finding.remedy(format!("the next try may come in {}", span::two_units(next - now))),
+            None => finding,
+        });
+    }
+    let provider = provider::normalize(&record.credential.provider);
+    if oauth::can_renew(&provider, &snapshot.own_clients) {
+        return None;
+    }
+    let finding = Finding::new(
+        Code::RefreshUnsupported,
+        record.id.clone(),
+        "has a refresh token, and no OAuth client is known to use it with",
+    );
+    let has_endpoint = oauth::find(&provider).is_some();
+    let own = format!("set providers.{provider}.clientId and clientSecretFile in ops.json");
+    Some(if has_endpoint { finding.remedy(own) } else { finding })
+}
+
+fn times(count: u32) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }

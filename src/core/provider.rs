@@ -15,12 +15,10 @@ pub struct Provider {
     pub always_probed: bool,
     /// The command of the vendor that logs a person in, when we read that login.
     pub login_command: Option<&'static str>,
-    /// Whether a login of this provider can be renewed with its refresh token and a public client id.
-    pub renews: bool,
 }
 
 const fn keyed(id: &'static str, env: &'static [&'static str], always_probed: bool) -> Provider {
-    Provider { id, aliases: &[], env, always_probed, login_command: None, renews: false }
+    Provider { id, aliases: &[], env, always_probed, login_command: None }
 }
 
 /// Every provider of the catalogue, sorted by id.
@@ -28,20 +26,15 @@ pub const PROVIDERS: &[Provider] = &[
     keyed("amazon-bedrock", &["AWS_BEARER_TOKEN_BEDROCK", "AWS_ACCESS_KEY_ID", "AWS_PROFILE"], false),
     Provider {
         login_command: Some("claude auth login"),
-        renews: true,
         ..keyed("anthropic", &["ANTHROPIC_OAUTH_TOKEN", "ANTHROPIC_API_KEY"], true)
     },
     keyed("cerebras", &["CEREBRAS_API_KEY"], true),
-    Provider { renews: true, ..keyed("chutes", &["CHUTES_OAUTH_TOKEN", "CHUTES_API_KEY"], false) },
+    keyed("chutes", &["CHUTES_OAUTH_TOKEN", "CHUTES_API_KEY"], false),
     Provider { login_command: Some("claude auth login"), ..keyed(CLAUDE_CLI_BACKEND, &[], false) },
     Provider { login_command: Some("codex login"), ..keyed(CODEX_CLI_BACKEND, &[], false) },
     keyed("deepgram", &["DEEPGRAM_API_KEY"], false),
-    Provider {
-        renews: true,
-        ..keyed("github-copilot", &["COPILOT_GITHUB_TOKEN", "GH_TOKEN", "GITHUB_TOKEN"], true)
-    },
+    keyed("github-copilot", &["COPILOT_GITHUB_TOKEN", "GH_TOKEN", "GITHUB_TOKEN"], true),
     keyed("google", &["GEMINI_API_KEY"], true),
-    // Renewing these two needs a client of the user's own: the public one is not ours to use.
     keyed("google-antigravity", &[], false),
     keyed("google-gemini-cli", &[], false),
     keyed(GOOGLE_VERTEX, &[], true),
@@ -53,7 +46,7 @@ pub const PROVIDERS: &[Provider] = &[
     keyed("mistral", &["MISTRAL_API_KEY"], true),
     keyed("moonshot", &["MOONSHOT_API_KEY"], false),
     keyed("openai", &["OPENAI_API_KEY"], true),
-    Provider { login_command: Some("codex login"), renews: true, ..keyed("openai-codex", &[], false) },
+    Provider { login_command: Some("codex login"), ..keyed("openai-codex", &[], false) },
     Provider {
         aliases: &["opencode-zen"],
         ..keyed("opencode", &["OPENCODE_API_KEY", "OPENCODE_ZEN_API_KEY"], false)
@@ -62,7 +55,6 @@ pub const PROVIDERS: &[Provider] = &[
     Provider {
         aliases: &["qwen"],
         login_command: Some("qwen"),
-        renews: true,
         ..keyed("qwen-portal", &["QWEN_OAUTH_TOKEN", "QWEN_PORTAL_API_KEY"], false)
     },
     keyed("synthetic", &["SYNTHETIC_API_KEY"], true),

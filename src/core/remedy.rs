@@ -1,6 +1,8 @@
 //! What to type when a credential is missing or has ended.
 
-use crate::core::credential::{CLAUDE_CLI_PROFILE, CODEX_CLI_PROFILE, Material, QWEN_CLI_PROFILE};
+use crate::core::credential::Material;
+use crate::core::login::Vendor;
+use crate::core::oauth;
 use crate::core::provider;
 use crate::core::report::Status;
 use crate::core::snapshot::{ProfileRecord, Snapshot};
@@ -56,21 +58,16 @@ pub fn mend_profile(
     let ours = if record.inherited { &snapshot.main_program } else { &snapshot.program };
     let id = shell_word(&record.id);
     let remove = format!("`{ours} models auth remove {id}`");
-    let vendor = match record.id.as_str() {
-        CLAUDE_CLI_PROFILE => Some(("claude", "claude auth login")),
-        CODEX_CLI_PROFILE => Some(("codex", "codex login")),
-        QWEN_CLI_PROFILE => Some(("qwen", "qwen")),
-        _ => None,
-    };
-    if let Some((program, login)) = vendor {
+    if let Some(vendor) = Vendor::of_profile(&record.id) {
+        let (program, login) = (vendor.program(), vendor.login_command());
         let login = format!("`{login}`; the next status run takes it over");
         return if status == Status::Missing {
             // A sync leaves an entry alone that says no expiry: it has to go before the login can come in.
             vec![format!("{remove}; the next status run takes the login of {program} in its place"), login]
-        } else if renews_itself && record.login.renewed_by_vendor {
-            vec![format!("use `{program}` once: it renews its own login"), login]
         } else if renews_itself {
-            vec!["the gateway renews it at the next use".to_owned(), format!("{remove} if it is not needed")]
+            let once = format!("use `{}` once: it renews its own login", vendor.renew_command()[0]);
+            let other = if record.login.renewed_by_vendor { once } else { login };
+            vec![format!("`{ours} models auth refresh {id}`"), other]
         } else {
             vec![login]
         };
@@ -87,7 +84,10 @@ pub fn mend_profile(
             let paste = format!("{ours} models auth paste-token --provider {provider} --profile-id {id}");
             vec![format!("`{paste}`{source}"), format!("{remove} if it is not needed")]
         }
-        Material::OAuth { .. } if renews_itself => vec!["the gateway renews it at the next use".to_owned()],
+        Material::OAuth { .. } if renews_itself => vec![format!("`{ours} models auth refresh {id}`")],
+        Material::OAuth { .. } if oauth::find(&provider).is_some_and(|oauth| oauth.login.is_some()) => {
+            vec![format!("`{ours} models auth login --provider {provider} --profile-id {id}`")]
+        }
         Material::OAuth { .. } => {
             let command = provider::find(&provider).and_then(|provider| provider.login_command);
             let login = command.map(|command| format!("`{command}` for a new login, then {remove}"));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::core::credential::{EpochMs, Expiry};
 use crate::core::finding::Finding;
+use crate::core::oauth::RefreshRecord;
 use crate::core::snapshot::{FilePath, LoginFacts, ModelSettings, ShellEnv, Source};
 
 /// The answer to `--check`, from best to worst.
@@ -231,6 +232,8 @@ pub struct ProfileReport {
     pub refreshable: bool,
     /// What the vendor's file tells about the login.
     pub login: LoginFacts,
+    /// What is remembered of its refreshes.
+    pub refresh: RefreshRecord,
     /// When a person is needed: the past when one is needed now, `None` when never as far as is known.
     pub human_needed_by: Option<EpochMs>,
     /// What it means for the verdict under the report's policy.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
 
 /// Secrets up to this many characters are masked whole; longer ones keep four at each end.
 const FULLY_MASKED_UP_TO: usize = 16;
@@ -51,6 +52,27 @@ impl Secret {
         let tail: String = plain.chars().skip(length - KEPT_AT_EACH_END).collect();
         format!("{head}...{tail}")
     }
+}
+
+impl Secret {
+    /// The SHA-256 as hex digits: tells one long random secret from another, and not what it is.
+    pub fn digest(&self) -> String {
+        hex(&Sha256::digest(self.expose().as_bytes()))
+    }
+
+    /// The first 16 hex digits of a salted SHA-256: a name for a secret on this host and nowhere else.
+    pub fn fingerprint(&self, salt: &str) -> String {
+        let mut digest = Sha256::new_with_prefix(salt.as_bytes());
+        digest.update([0]);
+        digest.update(self.expose().as_bytes());
+        hex(&digest.finalize()[..8])
+    }
+}
+
+/// Bytes as lower-case hex digits.
+pub fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 impl fmt::Debug for Secret {

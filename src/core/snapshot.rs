@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::core::credential::{Credential, EpochMs};
 use crate::core::finding::Finding;
+use crate::core::oauth::RefreshRecord;
 use crate::core::secret::Secret;
 use crate::core::store::{Rejection, UsageStats};
 
@@ -49,6 +50,8 @@ pub struct Snapshot {
     pub configured_providers: Vec<String>,
     /// Back ends (`claude-cli`, `codex-cli`) whose vendor login is there.
     pub cli_backends: Vec<&'static str>,
+    /// Providers for which the user has an OAuth client of their own.
+    pub own_clients: Vec<String>,
     /// The login-shell import.
     pub shell_env: ShellEnv,
     /// Every place that was looked at.
@@ -102,6 +105,8 @@ pub struct ProfileRecord {
     pub inherited: bool,
     /// What the vendor's own file tells about the login.
     pub login: LoginFacts,
+    /// What is remembered of its refreshes.
+    pub refresh: RefreshRecord,
 }
 
 /// What a vendor's file tells beside the tokens.

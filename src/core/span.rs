@@ -1,5 +1,7 @@
 //! Spans of time in words.
 
+/// One second in ms.
+pub const SECOND: i64 = 1000;
 /// One minute in ms.
 pub const MINUTE: i64 = 60 * 1000;
 /// One hour in ms.

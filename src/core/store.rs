@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::core::credential::{Credential, EpochMs, Expiry, Material};
 use crate::core::json_tree::{JsonNode, JsonObject};
+use crate::core::oauth::Tokens;
 use crate::core::provider;
 use crate::core::secret::Secret;
 
@@ -119,6 +120,42 @@ impl AuthStore {
             Some((_, old)) => *old = credential,
             None => self.profiles.push((id.to_owned(), credential)),
         }
+    }
+
+    /// Gives a login its new tokens; every other member of its entry stays. Tells whether there is such a login.
+    pub fn renew(&mut self, id: &str, tokens: &Tokens) -> bool {
+        let Some((_, credential)) = self.profiles.iter_mut().find(|(known, _)| known == id) else {
+            return false;
+        };
+        let Material::OAuth { access, refresh, expires, account_id } = &mut credential.material else {
+            return false;
+        };
+        *access = Some(tokens.access.clone());
+        *expires = Expiry::At(tokens.expires);
+        *refresh = tokens.refresh.clone().or(refresh.take());
+        *account_id = tokens.account_id.clone().or(account_id.take());
+        let members = members_of(credential);
+        let entry = self.profiles_mut().object_mut(id);
+        for (member, value) in members {
+            entry.set(member, JsonNode::Value(value));
+        }
+        true
+    }
+
+    /// A member of a profile's entry that only some providers have.
+    pub fn text_member(&self, id: &str, member: &str) -> Option<String> {
+        let entry = self.raw_entry(id)?.to_object()?;
+        entry.text(member).filter(|text| !text.trim().is_empty())
+    }
+
+    /// The logins of a provider that this refresh token renews.
+    pub fn logins_of(&self, provider_id: &str, refresh_digest: &str) -> Vec<String> {
+        let provider_id = provider::normalize(provider_id);
+        let logins = self.profiles.iter().filter(|(_, credential)| {
+            provider::normalize(&credential.provider) == provider_id
+                && credential.material.refresh_token().is_some_and(|token| token.digest() == refresh_digest)
+        });
+        logins.map(|(id, _)| id.clone()).collect()
     }
 
     /// Adds entries exactly as an older file spelled them; the first of an id counts, and none replaces what is there.

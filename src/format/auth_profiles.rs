@@ -1,7 +1,7 @@
 //! `auth-profiles.json`: the auth store of one agent.
 
 use crate::core::store::AuthStore;
-use crate::format::{ParseFailure, json_object};
+use crate::format::{ParseFailure, json_object, pretty};
 
 /// Reads a store. Entries that are not understood are kept in it; only a text that is no store at all fails.
 pub fn parse(bytes: &[u8]) -> Result<AuthStore, ParseFailure> {
@@ -16,9 +16,7 @@ pub fn parse(bytes: &[u8]) -> Result<AuthStore, ParseFailure> {
 
 /// Writes a store: 2-space JSON and a newline; untouched members keep their spelling.
 pub fn write(store: &AuthStore) -> Vec<u8> {
-    let mut text = serde_json::to_vec_pretty(store.document()).unwrap_or_default();
-    text.push(b'\n');
-    text
+    pretty(store.document())
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! The login of Claude Code: `.credentials.json`, or the macOS keychain item with the same content.
 
 use crate::core::credential::Material;
-use crate::core::json_tree::JsonObject;
+use crate::core::json_tree::{JsonNode, JsonObject};
 use crate::core::login::VendorLogin;
+use crate::core::oauth::Tokens;
 use crate::core::snapshot::LoginFacts;
 use crate::core::store::expiry_of;
-use crate::format::{ParseFailure, json_object};
+use crate::format::{ParseFailure, json_object, pretty};
 
 /// Reads the login. Without a refresh token it is a plain token that nobody can renew.
 pub fn parse(bytes: &[u8]) -> Result<VendorLogin, ParseFailure> {
@@ -30,6 +31,18 @@ pub fn parse(bytes: &[u8]) -> Result<VendorLogin, ParseFailure> {
         None => Material::Token { token: Some(access), expires },
     };
     Ok(VendorLogin::Present { material, facts: facts(&login) })
+}
+
+/// The file with new tokens; everything else in it stays, the login deadline too: no refresh moves that.
+pub fn renewed(bytes: &[u8], tokens: &Tokens) -> Result<Vec<u8>, ParseFailure> {
+    let mut file = json_object(bytes)?;
+    let login = file.object_mut("claudeAiOauth");
+    login.set("accessToken", JsonNode::Value(tokens.access.expose().into()));
+    if let Some(refresh) = &tokens.refresh {
+        login.set("refreshToken", JsonNode::Value(refresh.expose().into()));
+    }
+    login.set("expiresAt", JsonNode::Value(tokens.expires.into()));
+    Ok(pretty(&file))
 }
 
 fn facts(login: &JsonObject) -> LoginFacts {

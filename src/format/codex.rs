@@ -1,16 +1,15 @@
 //! The login of the Codex CLI: `auth.json` in its home, or its keychain item.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::DateTime;
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 
 use crate::core::credential::{EpochMs, Expiry, Material};
+use crate::core::json_tree::JsonNode;
 use crate::core::login::VendorLogin;
-use crate::core::secret::Secret;
+use crate::core::oauth::Tokens;
 use crate::core::snapshot::LoginFacts;
 use crate::core::span;
-use crate::format::{ParseFailure, json_object};
+use crate::format::{ParseFailure, json_object, jwt, pretty};
 
 /// From when an opaque token's life is counted: the file says nothing about its end.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +21,7 @@ pub enum IssuedAt {
 }
 
 /// The life that the reference assumes for an opaque token.
-const ASSUMED_LIFE_MS: i64 = span::HOUR;
+pub const ASSUMED_LIFE_MS: i64 = span::HOUR;
 
 /// Reads the login. A file that holds only an API key is no login.
 pub fn parse(bytes: &[u8], issued_at: IssuedAt) -> Result<VendorLogin, ParseFailure> {
@@ -41,7 +40,10 @@ pub fn parse(bytes: &[u8], issued_at: IssuedAt) -> Result<VendorLogin, ParseFail
         IssuedAt::FileWritten(written) => written,
         IssuedAt::LastRefreshOr(now) => last_refresh(file.value("last_refresh").as_ref()).unwrap_or(now),
     };
-    let expires = jwt_expiry(&access).unwrap_or_else(|| issued.saturating_add(ASSUMED_LIFE_MS));
+    let expires = jwt::claims(&access)
+        .as_ref()
+        .and_then(jwt::expiry)
+        .unwrap_or_else(|| issued.saturating_add(ASSUMED_LIFE_MS));
     let account_id = tokens.text("account_id");
     let material = Material::OAuth {
         access: Some(access),
@@ -52,26 +54,34 @@ pub fn parse(bytes: &[u8], issued_at: IssuedAt) -> Result<VendorLogin, ParseFail
     Ok(VendorLogin::Present { material, facts: LoginFacts::default() })
 }
 
+/// The file with new tokens; everything else in it stays.
+pub fn renewed(bytes: &[u8], tokens: &Tokens, now: DateTime<Utc>) -> Result<Vec<u8>, ParseFailure> {
+    let mut file = json_object(bytes)?;
+    let members = file.object_mut("tokens");
+    let secrets = [
+        ("access_token", Some(&tokens.access)),
+        ("refresh_token", tokens.refresh.as_ref()),
+        ("id_token", tokens.id_token.as_ref()),
+    ];
+    for (member, secret) in secrets {
+        if let Some(secret) = secret {
+            members.set(member, JsonNode::Value(secret.expose().into()));
+        }
+    }
+    if let Some(account_id) = &tokens.account_id {
+        members.set("account_id", JsonNode::Value(account_id.as_str().into()));
+    }
+    let now = now.to_rfc3339_opts(SecondsFormat::Micros, true);
+    file.set("last_refresh", JsonNode::Value(now.into()));
+    Ok(pretty(&file))
+}
+
 fn last_refresh(member: Option<&Value>) -> Option<EpochMs> {
     match member? {
         Value::String(text) => Some(DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis()),
         Value::Number(number) => number.as_i64(),
         _ => None,
     }
-}
-
-/// The `exp` claim of a JSON Web Token, in ms. The signature is not our business: only the date is read.
-fn jwt_expiry(token: &Secret) -> Option<EpochMs> {
-    let mut parts = token.expose().split('.');
-    let (_header, payload, _signature) = (parts.next()?, parts.next()?, parts.next()?);
-    let claims = URL_SAFE_NO_PAD.decode(payload.trim_end_matches('=')).ok()?;
-    let claims: Value = serde_json::from_slice(&claims).ok()?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a float cast saturates, which is the clamping we want"
-    )]
-    let seconds = claims.get("exp")?.as_f64().filter(|seconds| *seconds > 0.0)? as i64;
-    Some(seconds.saturating_mul(1000))
 }
 
 #[cfg(test)]

@@ -7,10 +7,14 @@ pub mod config;
 pub mod config_edit;
 pub mod config_sections;
 pub mod dotenv;
+pub mod jwt;
 pub mod legacy;
 pub mod models_json;
+pub mod oauth;
 pub mod ops;
+pub mod ops_state;
 pub mod qwen;
+pub mod recovery;
 pub mod section;
 
 use crate::core::json_tree::JsonObject;
@@ -71,4 +75,11 @@ fn json_object(bytes: &[u8]) -> Result<JsonObject, ParseFailure> {
         let message = message.split(" at line ").next().unwrap_or("is not JSON");
         ParseFailure::at(message, position)
     })
+}
+
+/// An object as 2-space JSON and a newline; untouched members keep their spelling.
+fn pretty(object: &JsonObject) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(object).unwrap_or_default();
+    text.push(b'\n');
+    text
 }

@@ -2,6 +2,10 @@
 
 use std::cell::RefCell;
 
+use url::Url;
+
+use crate::core::endpoint;
+use crate::core::provider::{self, PROVIDERS};
 use crate::core::report::Refreshable;
 use crate::format::config::{Node, Problem};
 use crate::format::section::{Notes, Section};
@@ -19,7 +23,7 @@ pub enum ExternalRefresh {
 }
 
 /// Every setting; absent keys are `None`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ops {
     /// `check.warnAfter` in ms.
     pub warn_after_ms: Option<i64>,
@@ -27,13 +31,45 @@ pub struct Ops {
     pub refreshable: Option<Refreshable>,
     /// `refresh.external`.
     pub external_refresh: ExternalRefresh,
+    /// `providers`, under their catalogue ids.
+    pub providers: Vec<(String, ProviderOps)>,
 }
+
+/// What stands in the place of the catalogue's endpoints and clients.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProviderOps {
+    /// `authorizeUrl`: the page of a login.
+    pub authorize_url: Option<Url>,
+    /// `tokenUrl`: where logins are made and renewed.
+    pub token_url: Option<Url>,
+    /// `deviceUrl`: where the code of a device login comes from.
+    pub device_url: Option<Url>,
+    /// `usageUrl`: where usage windows are asked for.
+    pub usage_url: Option<Url>,
+    /// `probeUrl`: where a credential is tried.
+    pub probe_url: Option<Url>,
+    /// `clientId`: an OAuth client of the user's own.
+    pub client_id: Option<String>,
+    /// `clientSecretFile`: the file with its secret, as written.
+    pub client_secret_file: Option<String>,
+}
+
+impl Ops {
+    /// What is set for a provider.
+    pub fn provider(&self, id: &str) -> ProviderOps {
+        let id = provider::normalize(id);
+        self.providers.iter().find(|(known, _)| *known == id).map(|(_, ops)| ops.clone()).unwrap_or_default()
+    }
+}
+
+const PROVIDER_KEYS: &[&str] =
+    &["authorizeUrl", "tokenUrl", "deviceUrl", "usageUrl", "probeUrl", "clientId", "clientSecretFile"];
 
 /// Types the tree. Unknown keys are problems here: this file is ours alone.
 pub fn read(tree: &Node) -> Result<Ops, Vec<Problem>> {
     let notes = RefCell::new(Notes::default());
     let root = Section::root(tree, &notes);
-    root.closed(&["check", "refresh"]);
+    root.closed(&["check", "providers", "refresh"]);
     let check = root.section("check");
     check.closed(&["warnAfter", "refreshable"]);
     let refresh = root.section("refresh");
@@ -51,10 +87,38 @@ pub fn read(tree: &Node) -> Result<Ops, Vec<Problem>> {
             Some("never") => ExternalRefresh::Never,
             _ => ExternalRefresh::Direct,
         },
+        providers: providers(&root.section("providers")),
     };
     let mut notes = notes.into_inner();
     notes.problems.append(&mut notes.unknown);
     if notes.problems.is_empty() { Ok(ops) } else { Err(notes.problems) }
+}
+
+fn providers(section: &Section<'_>) -> Vec<(String, ProviderOps)> {
+    let spellings = PROVIDERS.iter().flat_map(|known| std::iter::once(&known.id).chain(known.aliases));
+    section.closed(&spellings.copied().collect::<Vec<_>>());
+    let entries = section.sections().into_iter().map(|(id, entry)| {
+        entry.closed(PROVIDER_KEYS);
+        let url = |key: &str| {
+            let text = entry.text(key)?;
+            endpoint::parse(text).map_or_else(|message| entry.wrong(key, message), Some)
+        };
+        let text = |key: &str| {
+            let text = entry.has(key).then(|| entry.required_text(key)).flatten();
+            text.map(str::to_owned)
+        };
+        let ops = ProviderOps {
+            authorize_url: url("authorizeUrl"),
+            token_url: url("tokenUrl"),
+            device_url: url("deviceUrl"),
+            usage_url: url("usageUrl"),
+            probe_url: url("probeUrl"),
+            client_id: text("clientId"),
+            client_secret_file: text("clientSecretFile"),
+        };
+        (provider::normalize(id), ops)
+    });
+    entries.collect()
 }
 
 /// A span such as `24h` or `1h 30m` in ms.
@@ -84,6 +148,10 @@ mod tests {
         assert_eq!(all.warn_after_ms, Some(5_400_000));
         assert_eq!(all.refreshable, Some(Refreshable::Lenient));
         assert_eq!(all.external_refresh, ExternalRefresh::Never);
+        let own = ops("{providers:{qwen:{tokenUrl:'http://127.0.0.1:1/t'},google:{clientId:'me'}}}").unwrap();
+        assert_eq!(own.provider("qwen-portal").token_url.unwrap().as_str(), "http://127.0.0.1:1/t");
+        assert_eq!(own.provider("google").client_id.as_deref(), Some("me"));
+        assert_eq!(own.provider("openai"), super::ProviderOps::default());
     }
 
     #[test]
@@ -95,6 +163,17 @@ mod tests {
                 "refresh.external: expected string, got number",
                 "chek: unknown key; did you mean \"check\"?",
                 "check.warnafter: unknown key; did you mean \"warnAfter\"?",
+            ]
+        );
+        assert_eq!(
+            ops("{providers:{antropic:{},Qwen:{tokenurl:'x'},openai:{probeUrl:'http://api.openai.com',clientId:''}}}")
+                .unwrap_err(),
+            [
+                "providers.openai.probeUrl: plain http is for loopback and private addresses only; write https",
+                "providers.openai.clientId: must not be empty",
+                "providers.antropic: unknown key; did you mean \"anthropic\"?",
+                "providers.Qwen: unknown key; did you mean \"qwen\"?",
+                "providers.Qwen.tokenurl: unknown key; did you mean \"tokenUrl\"?",
             ]
         );
         assert_eq!(

@@ -1,10 +1,12 @@
 //! The login of the Qwen CLI: `oauth_creds.json`.
 
 use crate::core::credential::Material;
+use crate::core::json_tree::JsonNode;
 use crate::core::login::VendorLogin;
+use crate::core::oauth::Tokens;
 use crate::core::snapshot::LoginFacts;
 use crate::core::store::expiry_of;
-use crate::format::{ParseFailure, json_object};
+use crate::format::{ParseFailure, json_object, pretty};
 
 /// Reads the login; both tokens and the expiry are needed.
 pub fn parse(bytes: &[u8]) -> Result<VendorLogin, ParseFailure> {
@@ -19,6 +21,17 @@ pub fn parse(bytes: &[u8]) -> Result<VendorLogin, ParseFailure> {
     let material =
         Material::OAuth { access: Some(access), refresh: Some(refresh), expires, account_id: None };
     Ok(VendorLogin::Present { material, facts: LoginFacts::default() })
+}
+
+/// The file with new tokens; everything else in it stays.
+pub fn renewed(bytes: &[u8], tokens: &Tokens) -> Result<Vec<u8>, ParseFailure> {
+    let mut file = json_object(bytes)?;
+    file.set("access_token", JsonNode::Value(tokens.access.expose().into()));
+    if let Some(refresh) = &tokens.refresh {
+        file.set("refresh_token", JsonNode::Value(refresh.expose().into()));
+    }
+    file.set("expiry_date", JsonNode::Value(tokens.expires.into()));
+    Ok(pretty(&file))
 }
 
 #[cfg(test)]

@@ -156,6 +156,9 @@ fn details(profile: &ProfileReport, now: EpochMs) -> Vec<String> {
         (false, _) if profile.login.deadline.is_some_and(|deadline| deadline <= now) => {
             Some("the login itself has ended: a person must log in".to_owned())
         }
+        (false, _) if profile.refresh.needs_human() => {
+            Some("the provider refuses to renew it: a person must log in".to_owned())
+        }
         (false, _) => None,
     };
     clocks.into_iter().chain(steps(&profile.remedies)).collect()

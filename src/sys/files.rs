@@ -1,7 +1,7 @@
 //! Reading and replacing files without surprises.
 
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
@@ -207,6 +207,21 @@ pub fn remove_orphans(target: &Path) {
             drop(fs_err::remove_file(entry.path()));
         }
     }
+}
+
+/// Makes a durable 0600 file of blanks, or takes the one that is there.
+pub fn reserve(path: &Path, length: usize) -> io::Result<std::fs::File> {
+    let open = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    let file = open?;
+    overwrite(&file, &vec![b' '; length])?;
+    sync_directory(path.parent().unwrap_or(Path::new("/")))?;
+    Ok(file)
+}
+
+/// Writes over the beginning of a file and makes it durable; what is behind stays.
+pub fn overwrite(file: &std::fs::File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all_at(bytes, 0)?;
+    file.sync_data()
 }
 
 /// Removes a file for good.

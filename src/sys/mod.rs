@@ -2,6 +2,7 @@
 
 pub mod child;
 pub mod files;
+pub mod http_client;
 pub mod keychain;
 pub mod lock;
 pub mod random;

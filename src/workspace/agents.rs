@@ -100,6 +100,11 @@ fn default_id(config: &Config) -> String {
     marked.or(config.agents.first()).map_or_else(|| MAIN.to_owned(), |agent| normalize(&agent.id))
 }
 
+/// The folder of every known agent.
+pub fn folders(config: &Config, paths: &Paths, reader: &Reader) -> Vec<PathBuf> {
+    known(config, paths, reader).iter().map(|id| dir_of(id, config, paths)).collect()
+}
+
 fn dir_of(id: &str, config: &Config, paths: &Paths) -> PathBuf {
     configured(id, config)
         .and_then(|agent| agent.agent_dir.as_deref())

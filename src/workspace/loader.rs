@@ -12,12 +12,14 @@ use crate::format::config;
 use crate::format::config_sections::Config;
 use crate::format::legacy::{self, LegacyEntries};
 use crate::format::ops::{self, Ops};
+use crate::format::ops_state::OpsState;
 use crate::format::{ParseFailure, models_json, utf8};
 use crate::process::{self, Process};
 use crate::sys::files;
 use crate::sys::reader::Reader;
 use crate::workspace::config_file::ConfigFile;
 use crate::workspace::environment::Environment;
+use crate::workspace::memory::Memory;
 use crate::workspace::paths::Paths;
 use crate::workspace::store::{CredentialStore, LEGACY_FILE, MODELS_FILE, StoreState};
 use crate::workspace::{Legacy, source};
@@ -168,6 +170,17 @@ impl Loader<'_> {
         let auth_json_is_spent = complete && !entries.is_empty();
         entries.extend(oauth.map(|oauth| oauth.entries).unwrap_or_default());
         Legacy { entries, auth_json_is_spent }
+    }
+
+    /// Our own memory holds no credential: that it cannot be read is worth a word, not a verdict.
+    pub(super) fn memory(&mut self) -> OpsState {
+        let memory = Memory::of(self.paths);
+        memory.read(self.reader, self.clock).unwrap_or_else(|problem| {
+            let shown = self.paths.shown(memory.path()).short;
+            let finding = Finding::new(Code::StateUnreadable, shown.clone(), problem.message);
+            self.findings.push(finding.remedy(format!("remove {shown}: only past refreshes are in it")));
+            OpsState::default()
+        })
     }
 
     pub(super) fn provider_keys(

@@ -2,12 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
-
 use crate::clock::Clock;
-use crate::core::credential::{CLAUDE_CLI_PROFILE, CODEX_CLI_PROFILE, QWEN_CLI_PROFILE};
 use crate::core::finding::{Code, Finding};
-use crate::core::login::VendorLogin;
+use crate::core::login::{Vendor, VendorLogin};
 use crate::core::secret::Secret;
 use crate::core::snapshot::{FilePath, Source, SourceProblem, SourceState};
 use crate::format::codex::IssuedAt;
@@ -20,20 +17,20 @@ use crate::workspace::paths::Paths;
 use crate::workspace::source;
 
 const CLAUDE_FILE: &str = ".claude/.credentials.json";
+/// Below the home of Codex.
+const CODEX_FILE: &str = "auth.json";
 const QWEN_FILE: &str = ".qwen/oauth_creds.json";
 
 /// What a vendor's program has stored.
 pub struct Login {
-    /// The profile that mirrors it.
-    pub profile_id: &'static str,
-    /// The provider of that profile.
-    pub provider: &'static str,
-    /// The program, for people.
-    pub program: &'static str,
+    /// Whose it is.
+    pub vendor: Vendor,
     /// The login; `VendorLogin::None` when there is none or it could not be read.
     pub login: VendorLogin,
     /// Where it was looked for.
     pub source: Source,
+    /// The file that it stands in; `None` when that is a keychain.
+    pub file: Option<PathBuf>,
 }
 
 impl Login {
@@ -45,7 +42,7 @@ impl Login {
 
 /// The files that [`read`] will want.
 pub fn files(process: &Process, paths: &Paths) -> Vec<PathBuf> {
-    let codex = codex_home(process, paths).map(|home| home.join("auth.json"));
+    let codex = codex_home(process, paths).map(|home| home.join(CODEX_FILE));
     [paths.in_home(CLAUDE_FILE), codex, paths.in_home(QWEN_FILE)].into_iter().flatten().collect()
 }
 
@@ -65,7 +62,7 @@ pub fn read(process: &Process, paths: &Paths, reader: &Reader, clock: &Clock) ->
         .filter_map(|login| match login.login {
             VendorLogin::Incomplete(reason) => Some(
                 Finding::new(Code::LoginIncomplete, login.source.path.short.clone(), reason)
-                    .remedy(format!("log in with {} again", login.program)),
+                    .remedy(format!("log in with {} again", login.vendor.program())),
             ),
             VendorLogin::None | VendorLogin::Present { .. } => None,
         })
@@ -83,10 +80,9 @@ struct Scan<'a> {
 impl Scan<'_> {
     fn claude(&self) -> Option<Login> {
         let file = self.paths.in_home(CLAUDE_FILE)?;
-        let from_keychain = self.keychain("Claude Code-credentials", None, claude_code::parse);
-        let (login, path, state) =
-            from_keychain.unwrap_or_else(|| self.file(&file, |content| claude_code::parse(&content.bytes)));
-        Some(login_of(CLAUDE_CLI_PROFILE, "anthropic", "Claude Code", login, path, state))
+        let from_keychain =
+            self.keychain(Vendor::ClaudeCode, "Claude Code-credentials", None, claude_code::parse);
+        Some(from_keychain.unwrap_or_else(|| self.file(Vendor::ClaudeCode, file)))
     }
 
     fn codex(&self) -> Option<Login> {
@@ -95,45 +91,37 @@ impl Scan<'_> {
         let from_keychain = self.process.keychain_program().and_then(|_| {
             let wanted = home.clone();
             let real = self.reader.call(move || wanted.canonicalize().ok()).flatten();
-            let account = format!("cli|{}", hex_prefix(&real.as_ref().unwrap_or(&home).to_string_lossy()));
-            self.keychain("Codex Auth", Some(&account), |bytes| {
+            let account = format!("cli|{}", account_suffix(&real.unwrap_or_else(|| home.clone())));
+            self.keychain(Vendor::Codex, "Codex Auth", Some(&account), |bytes| {
                 codex::parse(bytes, IssuedAt::LastRefreshOr(now))
             })
         });
-        let (login, path, state) = from_keychain.unwrap_or_else(|| {
-            self.file(&home.join("auth.json"), |content| {
-                codex::parse(&content.bytes, IssuedAt::FileWritten(content.modified_ms))
-            })
-        });
-        Some(login_of(CODEX_CLI_PROFILE, "openai-codex", "Codex", login, path, state))
+        Some(from_keychain.unwrap_or_else(|| self.file(Vendor::Codex, home.join(CODEX_FILE))))
     }
 
     fn qwen(&self) -> Option<Login> {
-        let file = self.paths.in_home(QWEN_FILE)?;
-        let (login, path, state) = self.file(&file, |content| qwen::parse(&content.bytes));
-        Some(login_of(QWEN_CLI_PROFILE, "qwen-portal", "Qwen Code", login, path, state))
+        Some(self.file(Vendor::QwenCode, self.paths.in_home(QWEN_FILE)?))
     }
 
-    fn file(
-        &self,
-        path: &Path,
-        parse: impl Fn(&Content) -> Result<VendorLogin, ParseFailure>,
-    ) -> (VendorLogin, FilePath, SourceState) {
-        let shown = self.paths.shown(path);
-        match source::read(self.reader, self.clock, path, parse) {
-            Ok(None) => (VendorLogin::None, shown, SourceState::Absent),
-            Ok(Some(login)) => (login, shown, SourceState::Read),
-            Err(problem) => (VendorLogin::None, shown, SourceState::Unreadable(problem)),
-        }
+    fn file(&self, vendor: Vendor, file: PathBuf) -> Login {
+        let read = source::read(self.reader, self.clock, &file, |content| parse(vendor, content));
+        let (login, state) = match read {
+            Ok(None) => (VendorLogin::None, SourceState::Absent),
+            Ok(Some(login)) => (login, SourceState::Read),
+            Err(problem) => (VendorLogin::None, SourceState::Unreadable(problem)),
+        };
+        let path = self.paths.shown(&file);
+        Login { file: Some(file), ..login_of(vendor, login, path, state) }
     }
 
     /// What the keychain says; `None` when there is no keychain or no such item, so that the file counts.
     fn keychain(
         &self,
+        vendor: Vendor,
         service: &str,
         account: Option<&str>,
         parse: impl Fn(&[u8]) -> Result<VendorLogin, ParseFailure>,
-    ) -> Option<(VendorLogin, FilePath, SourceState)> {
+    ) -> Option<Login> {
         let program = self.process.keychain_program()?;
         let name = format!("keychain item \"{service}\"");
         let path = FilePath { full: name.clone(), short: name };
@@ -142,52 +130,40 @@ impl Scan<'_> {
             .map_err(|message| SourceProblem { message, position: None })
             .and_then(|item: Secret| parse(item.expose().as_bytes()).map_err(SourceProblem::from));
         Some(match parsed {
-            Ok(login) => (login, path, SourceState::Read),
-            Err(problem) => (VendorLogin::None, path, SourceState::Unreadable(problem)),
+            Ok(login) => login_of(vendor, login, path, SourceState::Read),
+            Err(problem) => login_of(vendor, VendorLogin::None, path, SourceState::Unreadable(problem)),
         })
     }
 }
 
-fn login_of(
-    profile_id: &'static str,
-    provider: &'static str,
-    program: &'static str,
-    login: VendorLogin,
-    path: FilePath,
-    state: SourceState,
-) -> Login {
-    let role = match program {
-        "Claude Code" => "Claude Code login",
-        "Codex" => "Codex login",
-        _ => "Qwen Code login",
-    };
-    Login {
-        profile_id,
-        provider,
-        program,
-        login,
-        source: Source { role, provider: Some(provider), path, state },
+fn login_of(vendor: Vendor, login: VendorLogin, path: FilePath, state: SourceState) -> Login {
+    let source = Source { role: vendor.role(), provider: Some(vendor.provider()), path, state };
+    Login { vendor, login, source, file: None }
+}
+
+/// What a vendor's file says.
+pub fn parse(vendor: Vendor, content: &Content) -> Result<VendorLogin, ParseFailure> {
+    match vendor {
+        Vendor::ClaudeCode => claude_code::parse(&content.bytes),
+        Vendor::Codex => codex::parse(&content.bytes, IssuedAt::FileWritten(content.modified_ms)),
+        Vendor::QwenCode => qwen::parse(&content.bytes),
     }
 }
 
-/// The first 16 hex digits of the SHA-256 of a text: how Codex names its keychain account.
-fn hex_prefix(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    digest
-        .iter()
-        .take(8)
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
+/// How Codex names its keychain account: by the first 16 hex digits of the SHA-256 of its home folder.
+fn account_suffix(home: &Path) -> String {
+    Secret::new(home.to_string_lossy()).digest().chars().take(16).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::hex_prefix;
+    use std::path::Path;
+
+    use super::account_suffix;
 
     #[test]
     fn the_account_name_is_a_prefix_of_the_sha_256() {
         // printf abc | sha256sum
-        assert_eq!(hex_prefix("abc"), "ba7816bf8f01cfea");
+        assert_eq!(account_suffix(Path::new("abc")), "ba7816bf8f01cfea");
     }
 }

@@ -8,19 +8,24 @@ pub mod config_store;
 pub mod environment;
 mod loader;
 pub mod logins;
+pub mod memory;
 pub mod paths;
+pub mod recovery;
 pub mod source;
 pub mod store;
+pub mod vendor_file;
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::{Clock, Deadline};
 use crate::core::credential::Credential;
 use crate::core::finding::{Code, Finding};
 use crate::core::json_tree::JsonObject;
 use crate::core::login::VendorLogin;
+use crate::core::oauth::RefreshRecord;
 use crate::core::provider;
 use crate::core::snapshot::{
     FilePath, LoginFacts, ModelSettings, ProfileRecord, ProviderKey, ShellEnv, Snapshot, Source,
@@ -29,6 +34,8 @@ use crate::core::store::{AuthStore, Rejection, UsageStats};
 use crate::exit::CommandError;
 use crate::format::config_sections::Config;
 use crate::format::ops::Ops;
+use crate::format::ops_state::OpsState;
+use crate::format::recovery::Parked;
 use crate::process::Process;
 use crate::sys::reader::Reader;
 use agents::AgentContext;
@@ -36,7 +43,11 @@ use environment::Environment;
 use loader::Loader;
 use logins::Login;
 use paths::{Installation, Paths};
+use recovery::Recovery;
 use store::{CredentialStore, StoreState};
+
+/// How long the agents' folders may take to list.
+const LISTING_LIMIT: Duration = Duration::from_secs(5);
 
 /// What to load.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +82,10 @@ pub struct Workspace {
     pub legacy: Legacy,
     /// Logins of vendor programs.
     pub logins: Vec<Login>,
+    /// What is remembered of earlier runs.
+    pub memory: OpsState,
+    /// Tokens of an interrupted refresh.
+    pub parked: Vec<Parked>,
     shell_env: ShellEnv,
     provider_keys: Vec<ProviderKey>,
     sources: Vec<Source>,
@@ -127,6 +142,9 @@ impl Workspace {
         let (logins, findings) = logins::read(process, &paths, &reader, clock);
         loader.sources.extend(logins.iter().map(|login| login.source.clone()));
         loader.findings.extend(findings);
+        let memory = loader.memory();
+        let recovery = Recovery::of(&paths);
+        let parked = reader.call(move || recovery.parked()).unwrap_or_default();
         let provider_keys = loader.provider_keys(&agent.dir, &config, &environment);
         let adc_exists = loader.adc_exists(&environment);
         // The login shell comes last: however slow it is, every file has been read by then.
@@ -146,6 +164,8 @@ impl Workspace {
             main,
             legacy,
             logins,
+            memory,
+            parked,
             shell_env,
             provider_keys,
             sources,
@@ -210,6 +230,7 @@ impl Workspace {
         view.add(own, own_path.clone(), false, &|_| true);
         let mut findings = self.findings.clone();
         findings.append(&mut view.findings);
+        findings.extend(self.parked.iter().map(|parked| self.parked_finding(parked)));
         let agent =
             self.request.agent.as_ref().map_or_else(String::new, |_| format!(" --agent {}", self.agent.id));
         let program = self.request.installation.program();
@@ -229,15 +250,52 @@ impl Workspace {
             provider_keys: self.provider_keys.clone(),
             configured_providers: self.config.providers.iter().map(|(id, _)| id.clone()).collect(),
             cli_backends: self.cli_backends(),
+            own_clients: self.own_clients(),
             shell_env: self.shell_env.clone(),
             sources: self.sources.clone(),
             findings,
         }
     }
 
+    fn parked_finding(&self, parked: &Parked) -> Finding {
+        let file = self.paths.shown(&Recovery::of(&self.paths).path(&parked.spent)).short;
+        let provider = &parked.provider;
+        let message = format!("a refresh of {provider} was interrupted; its new tokens are safe here");
+        Finding::new(Code::RefreshNotSaved, file, message)
+            .remedy("`openclaw models auth refresh` brings them to where they belong")
+    }
+
+    /// Providers with an OAuth client of the user's own.
+    fn own_clients(&self) -> Vec<String> {
+        let with_client = self.ops.providers.iter().filter(|(_, ops)| ops.client_id.is_some());
+        with_client.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// What is remembered of the refreshes of a login.
+    pub fn refresh_record(&self, credential: &Credential) -> RefreshRecord {
+        match (&self.memory.salt, credential.material.refresh_token()) {
+            (Some(salt), Some(token)) => self.memory.refresh(&token.fingerprint(salt)),
+            _ => RefreshRecord::default(),
+        }
+    }
+
+    /// The stores of every agent of this installation, this agent's first.
+    pub fn stores(&self) -> Vec<CredentialStore> {
+        let reader = Reader::new(Deadline::after(LISTING_LIMIT));
+        let mut stores = vec![self.store.clone()];
+        let dirs = self.agent.inherits_from.iter().cloned();
+        for dir in dirs.chain(agents::folders(&self.config, &self.paths, &reader)) {
+            let store = CredentialStore::in_dir(&dir);
+            if stores.iter().all(|known| known.path() != store.path()) {
+                stores.push(store);
+            }
+        }
+        stores
+    }
+
     /// What was found of the login that a profile mirrors.
     pub fn login(&self, id: &str) -> Option<&Login> {
-        self.logins.iter().find(|login| login.profile_id == id)
+        self.logins.iter().find(|login| login.vendor.profile_id() == id)
     }
 
     /// What a vendor's file tells about a profile: it mirrors that login, or shares its refresh token.
@@ -249,15 +307,14 @@ impl Workspace {
                 VendorLogin::Present { material, facts } => {
                     let same_token = refresh.is_some()
                         && material.refresh_token() == refresh
-                        && provider::normalize(&credential.provider) == login.provider;
-                    let mirrors =
-                        login.profile_id == id && refresh.is_some() == material.refresh_token().is_some();
+                        && provider::normalize(&credential.provider) == login.vendor.provider();
+                    let mirrors = login.vendor.profile_id() == id
+                        && refresh.is_some() == material.refresh_token().is_some();
                     let renewed_by_vendor = material.refresh_token().is_some();
                     (mirrors || same_token).then(|| LoginFacts { renewed_by_vendor, ..facts.clone() })
                 }
-                VendorLogin::Incomplete(_) => {
-                    (login.profile_id == id).then(|| LoginFacts { lost: true, ..LoginFacts::default() })
-                }
+                VendorLogin::Incomplete(_) => (login.vendor.profile_id() == id)
+                    .then(|| LoginFacts { lost: true, ..LoginFacts::default() }),
                 VendorLogin::None => None,
             })
             .unwrap_or_default()
@@ -267,7 +324,7 @@ impl Workspace {
         self.logins
             .iter()
             .filter(|login| login.is_present())
-            .filter_map(|login| match login.provider {
+            .filter_map(|login| match login.vendor.provider() {
                 "anthropic" => Some(provider::CLAUDE_CLI_BACKEND),
                 "openai-codex" => Some(provider::CODEX_CLI_BACKEND),
                 _ => None,
@@ -330,6 +387,7 @@ impl<'w> View<'w> {
                 store: Arc::clone(&path),
                 inherited,
                 login: self.workspace.login_facts(id, credential),
+                refresh: self.workspace.refresh_record(credential),
             });
         }
         self.rejected.extend(store.rejected.iter().filter(|(id, _)| counts(id)).cloned());

@@ -100,6 +100,13 @@ impl CredentialStore {
         }
     }
 
+    /// Whether it holds a login of a provider with this refresh token, as far as can be read without a lock.
+    pub fn holds(&self, provider: &str, refresh_digest: &str) -> bool {
+        let content = files::read(&self.path).ok();
+        let store = content.and_then(|content| auth_profiles::parse(&content.bytes).ok());
+        store.is_some_and(|store| !store.logins_of(provider, refresh_digest).is_empty())
+    }
+
     /// Changes the store under its lock: takes the lock, reads again, edits, replaces the file if the edit says so.
     ///
     /// `edit` may run more than once, each time on what is in the file then.

@@ -7,8 +7,8 @@ use std::process::Command;
 use serde_json::json;
 
 use crate::support::{
-    CLAUDE, DAY, HOUR, Outcome, STORE, TestEnv, finding_codes, has, is_root, oauth, outcome, profile,
-    real_now_ms, skipped,
+    CLAUDE, DAY, HOUR, Outcome, STORE, TestEnv, finding_codes, in_own_mounts, is_root, oauth, outcome,
+    profile, real_now_ms, skipped,
 };
 
 /// The user `nobody`, whom permissions hold back.
@@ -114,27 +114,6 @@ fn root_leaves_the_store_to_its_owner() {
     for path in [STORE, ".openclaw/agents", ".openclaw/agents/main/agent"] {
         assert_eq!(fs_err::metadata(env.path(path)).unwrap().uid(), NOBODY, "{path}");
     }
-}
-
-/// Runs a shell script as root in mount name space of its own; `$1` is the program, the working directory is the home.
-fn in_own_mounts(env: &TestEnv, script: &str) -> Option<Outcome> {
-    if !is_root() || !has("unshare") {
-        skipped("needs root and unshare for mounts of its own");
-        return None;
-    }
-    let script = format!("program=$0; {script}");
-    let mut command = env.command(&[]);
-    let program = command.get_program().to_owned();
-    let mut wrapped = Command::new("unshare");
-    wrapped.args(["-m", "--propagation", "private", "sh", "-c", &script]).arg(program);
-    wrapped.current_dir(env.path("")).env_clear();
-    for (name, value) in command.get_envs() {
-        if let Some(value) = value {
-            wrapped.env(name, value);
-        }
-    }
-    command.args([""; 0]);
-    Some(outcome(&mut wrapped))
 }
 
 #[test]

@@ -19,6 +19,8 @@ mod machine;
 mod model_settings;
 mod onboard;
 mod properties;
+mod refresh;
+mod refresh_safety;
 mod states;
 mod status_json;
 mod status_text;

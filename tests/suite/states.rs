@@ -397,11 +397,16 @@ fn advice_for_a_mirrored_login_is_something_that_works() {
     assert_eq!(env.status(&["--check"]).code, 0, "the next status has taken the login");
 
     // Claude Code can only renew what it has.
+    let remedies = |env: &TestEnv| {
+        let document = env.status(&["--json"]).json();
+        profile(&document, "anthropic:claude-cli")["remedies"].clone()
+    };
     let env = TestEnv::with_default_key();
     env.profiles(json!({"anthropic:claude-cli": oauth("anthropic", json!(env.now_ms() - HOUR))}));
-    assert_eq!(first_remedy(&env), "the gateway renews it at the next use");
+    let refresh = "`openclaw models auth refresh anthropic:claude-cli`";
+    assert_eq!(remedies(&env), json!([refresh, "`claude auth login`; the next status run takes it over"]));
     env.claude(-MINUTE);
-    assert_eq!(first_remedy(&env), "use `claude` once: it renews its own login");
+    assert_eq!(remedies(&env), json!([refresh, "use `claude` once: it renews its own login"]));
 }
 
 #[test]

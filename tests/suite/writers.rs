@@ -3,7 +3,6 @@
 //! The writers are processes: this test binary starts itself again with a role in its environment. `SOAK_ROUNDS` and
 //! `SOAK_KILLS` make the same tests long (`scripts/soak`).
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime};
@@ -11,35 +10,16 @@ use std::time::{Duration, SystemTime};
 use openclaw::clock::Clock;
 use openclaw::core::credential::{Credential, Expiry, Material};
 use openclaw::core::secret::Secret;
-use openclaw::process::Process;
 use openclaw::sys::lock::Protocol;
 use openclaw::workspace::store::{CredentialStore, UpdateError, Updated};
 use serde_json::{Value, json};
 
-use crate::support::{STORE, TestEnv, finding_codes};
+use crate::support::{STORE, TestEnv, finding_codes, from_env, number_from_env, set_mtime, set_mtime_back};
 
 const WRITERS: usize = 16;
 /// Longer than any writer here may wait for the others.
 const PATIENCE: Duration = Duration::from_mins(1);
 const ROLE: &str = "OPENCLAW_TEST_WRITER";
-
-/// Moves the modification time of a file or folder into the past.
-fn set_mtime_back(path: &Path, by: Duration) {
-    set_mtime(path, fs_err::metadata(path).unwrap().modified().unwrap() - by);
-}
-
-fn set_mtime(path: &Path, to: SystemTime) {
-    let file = fs_err::File::open(path).unwrap();
-    file.file().set_times(std::fs::FileTimes::new().set_modified(to)).unwrap();
-}
-
-fn from_env(name: &str) -> Option<String> {
-    Process::os().variables().get(OsStr::new(name)).and_then(|value| value.to_str()).map(str::to_owned)
-}
-
-fn number_from_env(name: &str, default: usize) -> usize {
-    from_env(name).and_then(|value| value.parse().ok()).unwrap_or(default)
-}
 
 fn token(number: usize) -> Credential {
     let material =
@@ -47,12 +27,12 @@ fn token(number: usize) -> Credential {
     Credential { provider: "test".to_owned(), email: None, material }
 }
 
-/// The child's part: writes its profiles one after the other, or sits on the lock as the Node program would.
 /// The directory that locks the store.
 fn lock_of(env: &TestEnv) -> std::path::PathBuf {
     Protocol::of_store(&env.path(STORE).canonicalize().unwrap()).directories.remove(0)
 }
 
+/// The child's part: writes its profiles one after the other, or sits on the lock as the Node program would.
 #[test]
 fn role_of_a_child() {
     let Some(role) = from_env(ROLE) else { return };

@@ -5,6 +5,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use crate::core::credential::{EpochMs, Expiry};
 use crate::core::finding::Finding;
+use crate::core::oauth::RefreshRecord;
 use crate::core::report::{Cause, KeyReport, MissingProvider, ProfileReport, Unusable};
 use crate::core::snapshot::{ShellEnv, Source, SourceState};
 
@@ -187,6 +188,7 @@ pub(super) struct FullProfile<'r> {
     pub(super) reason: &'static str,
     pub(super) verdict: &'static str,
     pub(super) refreshable: bool,
+    pub(super) refresh: RefreshView,
     pub(super) login_deadline: Option<EpochMs>,
     pub(super) human_needed_by: Option<EpochMs>,
     pub(super) subscription: Option<&'r str>,
@@ -196,6 +198,39 @@ pub(super) struct FullProfile<'r> {
     pub(super) inherited: bool,
     pub(super) unusable: Option<UnusableView<'r>>,
     pub(super) remedies: &'r [String],
+}
+
+/// What is remembered of the refreshes of a login.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RefreshView {
+    last_success: Option<EpochMs>,
+    failure: Option<RefreshFailureView>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RefreshFailureView {
+    class: &'static str,
+    at: EpochMs,
+    since: EpochMs,
+    count: u32,
+    next_try: Option<EpochMs>,
+    human_needed: bool,
+}
+
+impl RefreshView {
+    fn of(record: &RefreshRecord) -> Self {
+        let failure = record.failure.map(|failure| RefreshFailureView {
+            class: failure.class.word(),
+            at: failure.at,
+            since: failure.since,
+            count: failure.count,
+            next_try: failure.next_try,
+            human_needed: failure.class.needs_human(),
+        });
+        Self { last_success: record.last_success, failure }
+    }
 }
 
 #[derive(Serialize)]
@@ -272,6 +307,7 @@ impl<'r> From<&'r ProfileReport> for FullProfile<'r> {
             reason: profile.reason.word(),
             verdict: profile.verdict.word(),
             refreshable: profile.refreshable,
+            refresh: RefreshView::of(&profile.refresh),
             login_deadline: profile.login.deadline,
             human_needed_by: profile.human_needed_by,
             subscription: profile.login.subscription.as_deref(),

@@ -1,13 +1,16 @@
 //! A throw-away host: home folder, environment, clock.
 
+pub(crate) mod provider;
+
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use openclaw::cli;
@@ -23,6 +26,7 @@ pub(crate) const DAY: i64 = 24 * HOUR;
 /// The store of the main agent, below the home folder.
 pub(crate) const STORE: &str = ".openclaw/agents/main/agent/auth-profiles.json";
 pub(crate) const CONFIG: &str = ".openclaw/openclaw.json";
+pub(crate) const OPS: &str = ".openclaw/ops.json";
 pub(crate) const CLAUDE: &str = ".claude/.credentials.json";
 
 pub(crate) struct TestEnv {
@@ -47,6 +51,11 @@ pub(crate) struct Outcome {
 impl Outcome {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Exit code and document.
+    pub(crate) fn pair(&self) -> (u8, Value) {
+        (self.code, self.json())
     }
 
     /// Exit code and both streams, for a snapshot.
@@ -78,6 +87,11 @@ impl TestEnv {
             cwd,
             stdin: Vec::new(),
         }
+    }
+
+    /// An env with the machine's clock, for tests in which others wait.
+    pub(crate) fn real_time() -> Self {
+        Self { clock: Clock::System, ..Self::new() }
     }
 
     /// An env whose default model has a key, so that nothing is missing by itself.
@@ -144,6 +158,13 @@ impl TestEnv {
 
     pub(crate) fn mode(&self, relative: &str, mode: u32) -> &Self {
         fs_err::set_permissions(self.path(relative), std::fs::Permissions::from_mode(mode)).unwrap();
+        self
+    }
+
+    /// Sets when a file was last written, in ms since the epoch.
+    pub(crate) fn set_modified(&self, relative: &str, at_ms: i64) -> &Self {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(at_ms).unwrap());
+        set_mtime(&self.path(relative), at);
         self
     }
 
@@ -327,4 +348,43 @@ pub(crate) fn has(program: &str) -> bool {
 
 pub(crate) fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
+}
+
+/// Moves the modification time of a file or folder into the past.
+pub(crate) fn set_mtime_back(path: &Path, by: Duration) {
+    set_mtime(path, fs_err::metadata(path).unwrap().modified().unwrap() - by);
+}
+
+pub(crate) fn set_mtime(path: &Path, to: SystemTime) {
+    let file = fs_err::File::open(path).unwrap();
+    file.file().set_times(std::fs::FileTimes::new().set_modified(to)).unwrap();
+}
+
+pub(crate) fn from_env(name: &str) -> Option<String> {
+    Process::os().variables().get(OsStr::new(name)).and_then(|value| value.to_str()).map(str::to_owned)
+}
+
+pub(crate) fn number_from_env(name: &str, default: usize) -> usize {
+    from_env(name).and_then(|value| value.parse().ok()).unwrap_or(default)
+}
+
+/// Runs a shell script as root in mount name space of its own; `$1` is the program, the working directory is the home.
+pub(crate) fn in_own_mounts(env: &TestEnv, script: &str) -> Option<Outcome> {
+    if !is_root() || !has("unshare") {
+        skipped("needs root and unshare for mounts of its own");
+        return None;
+    }
+    let script = format!("program=$0; {script}");
+    let mut command = env.command(&[]);
+    let program = command.get_program().to_owned();
+    let mut wrapped = Command::new("unshare");
+    wrapped.args(["-m", "--propagation", "private", "sh", "-c", &script]).arg(program);
+    wrapped.current_dir(env.path("")).env_clear();
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            wrapped.env(name, value);
+        }
+    }
+    command.args([""; 0]);
+    Some(outcome(&mut wrapped))
 }

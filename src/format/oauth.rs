@@ -1,0 +1,229 @@
+//! The bodies of token endpoints: what is sent, and what an answer says.
+
+use chrono::DateTime;
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+use crate::core::credential::EpochMs;
+use crate::core::oauth::{FailureClass, Style, Tokens, ends};
+use crate::core::secret::Secret;
+use crate::core::span;
+use crate::format::codex::ASSUMED_LIFE_MS;
+use crate::format::jwt;
+
+/// Where the tokens of `OpenAI` tell the account and the person.
+const OPENAI_AUTH_CLAIM: &str = "https://api.openai.com/auth";
+const OPENAI_PROFILE_CLAIM: &str = "https://api.openai.com/profile";
+
+/// The body of a POST in a provider's style, with its content type.
+pub fn body(style: Style, members: &[(&str, &str)]) -> (&'static str, Secret) {
+    match style {
+        Style::Json => {
+            let members: Map<_, _> =
+                members.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect();
+            ("application/json", Secret::new(Value::Object(members).to_string()))
+        }
+        Style::Form | Style::Copilot => {
+            let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(members).finish();
+            ("application/x-www-form-urlencoded", Secret::new(body))
+        }
+    }
+}
+
+/// The tokens of an answer. Only the access token must be there: the old refresh token may be spent already, so
+/// nothing else is worth losing the new one for.
+pub fn tokens(answer: &Secret, margin_ms: i64, now: EpochMs) -> Option<Tokens> {
+    let answer: Value = serde_json::from_str(answer.expose()).ok()?;
+    let text = |member: &str| answer.get(member)?.as_str().filter(|text| !text.trim().is_empty());
+    let secret = |member: &str| text(member).map(Secret::new);
+    let access = secret("access_token").or_else(|| secret("token"))?;
+    if access.expose().chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return None;
+    }
+    let id_token = secret("id_token");
+    let claims = jwt::claims(&access);
+    let id_claims = id_token.as_ref().and_then(jwt::claims);
+    let claim = |claims: &Option<Value>, path: &[&str]| {
+        let found = path.iter().try_fold(claims.as_ref()?, |value, key| value.get(key))?;
+        Some(found.as_str()?.to_owned())
+    };
+    let told_life = number(&answer, "expires_in").map(|seconds| seconds.saturating_mul(span::SECOND));
+    let told_end = number(&answer, "expires_at").map(|seconds| seconds.saturating_mul(span::SECOND));
+    let life = told_life
+        .or(told_end.map(|end| end.saturating_sub(now)))
+        .or_else(|| Some(jwt::expiry(claims.as_ref()?)?.saturating_sub(now)))
+        .filter(|life| *life > 0)
+        .unwrap_or(ASSUMED_LIFE_MS);
+    Some(Tokens {
+        refresh: secret("refresh_token"),
+        expires: ends(now, life, margin_ms),
+        account_id: claim(&claims, &[OPENAI_AUTH_CLAIM, "chatgpt_account_id"])
+            .or_else(|| claim(&id_claims, &[OPENAI_AUTH_CLAIM, "chatgpt_account_id"])),
+        email: claim(&id_claims, &["email"]).or_else(|| claim(&claims, &[OPENAI_PROFILE_CLAIM, "email"])),
+        resource_url: text("resource_url").map(str::to_owned),
+        id_token,
+        access,
+    })
+}
+
+/// A number, also one that is written as a text.
+fn number(answer: &Value, member: &str) -> Option<i64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float cast saturates, which is the clamping we want"
+    )]
+    match answer.get(member)? {
+        Value::Number(number) => number.as_f64().map(|number| number as i64),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// What a refusal means. The words decide before the status: providers say one thing under many codes.
+pub fn failure(provider: &str, status: u16, answer: &Secret) -> FailureClass {
+    let words = words(answer);
+    let says = |word: &str| words.iter().any(|known| known.contains(word));
+    match status {
+        200..=299 => FailureClass::Malformed,
+        429 => FailureClass::RateLimited,
+        500.. => FailureClass::ServerError,
+        _ if says("reused") || says("already been used") || says("already used") => FailureClass::Reused,
+        _ if says("revoked") || says("invalidated") => FailureClass::Revoked,
+        _ if says("invalid_client") || says("unauthorized_client") => FailureClass::ClientRejected,
+        _ if says("invalid_grant") || says("refresh_token_expired") || says("invalid_refresh_token") => {
+            FailureClass::InvalidGrant
+        }
+        // Qwen answers so to any refresh token that it does not know, GitHub to any token.
+        400 if provider == "qwen-portal" => FailureClass::InvalidGrant,
+        401 if provider == "github-copilot" => FailureClass::InvalidGrant,
+        _ => FailureClass::Unknown,
+    }
+}
+
+/// The error code of RFC 6749 and RFC 8628 in an answer.
+pub fn error_code(answer: &Secret) -> Option<String> {
+    let answer: Value = serde_json::from_str(answer.expose()).ok()?;
+    Some(answer.get("error")?.as_str()?.to_owned())
+}
+
+/// The members in which providers say what is wrong, in lower case.
+fn words(answer: &Secret) -> Vec<String> {
+    let Ok(answer) = serde_json::from_str::<Value>(answer.expose()) else { return Vec::new() };
+    let inner = answer.get("error").cloned().unwrap_or_default();
+    ["error", "error_description", "code", "type", "message", "detail"]
+        .iter()
+        .flat_map(|member| [answer.get(member), inner.get(member)])
+        .filter_map(|value| Some(value?.as_str()?.to_lowercase()))
+        .collect()
+}
+
+/// The wait that a `Retry-After` header asks for, in ms: seconds or a date.
+pub fn retry_after(header: &str, now: EpochMs) -> Option<i64> {
+    let header = header.trim();
+    if let Ok(seconds) = header.parse::<u32>() {
+        return Some(i64::from(seconds) * span::SECOND);
+    }
+    let date = DateTime::parse_from_rfc2822(header).ok()?;
+    Some(date.timestamp_millis().saturating_sub(now).max(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{body, failure, retry_after, tokens};
+    use crate::core::oauth::{FailureClass, Style};
+    use crate::core::secret::Secret;
+
+    #[test]
+    fn bodies_are_escaped() {
+        let members = [("refresh_token", "a+b&c=\"d\"")];
+        assert_eq!(body(Style::Form, &members).1.expose(), "refresh_token=a%2Bb%26c%3D%22d%22");
+        assert_eq!(body(Style::Json, &members).1.expose(), r#"{"refresh_token":"a+b&c=\"d\""}"#);
+    }
+
+    #[test]
+    fn no_new_access_token_is_lost_for_a_missing_member() {
+        let ends = |text: &str| tokens(&Secret::new(text), 300_000, 0).map(|tokens| tokens.expires);
+        for (answer, expires) in [
+            (r#"{"access_token":"a","refresh_token":"r","expires_in":28800}"#, Some(28_500_000)),
+            (r#"{"access_token":"a","expires_in":"28800"}"#, Some(28_500_000)),
+            (r#"{"access_token":"a"}"#, Some(3_300_000)),
+            (r#"{"access_token":"a","expires_in":null}"#, Some(3_300_000)),
+            (r#"{"access_token":"a","expires_in":-5}"#, Some(3_300_000)),
+            (r#"{"access_token":"a","expires_in":0}"#, Some(3_300_000)),
+            (r#"{"access_token":"a","expires_in":1e300}"#, Some(365 * 86_400_000 - 300_000)),
+            (r#"{"token":"t","expires_at":1800}"#, Some(1_500_000)),
+            // {"exp":7200}
+            (r#"{"access_token":"e30.eyJleHAiOjcyMDB9.s"}"#, Some(6_900_000)),
+            (r#"{"refresh_token":"r","expires_in":28800}"#, None),
+            (r#"{"access_token":" "}"#, None),
+            (r#"{"access_token":"a b"}"#, None),
+            (r#"{"access_token":5}"#, None),
+            ("<html>", None),
+            ("", None),
+            ("[]", None),
+        ] {
+            assert_eq!(ends(answer), expires, "{answer}");
+        }
+    }
+
+    #[test]
+    fn openai_tells_account_and_person_in_its_tokens() {
+        // {"https://api.openai.com/auth":{"chatgpt_account_id":"acc"}} and {"email":"me@x.com"}
+        let answer = r#"{"access_token":"e30.eyJodHRwczovL2FwaS5vcGVuYWkuY29tL2F1dGgiOnsiY2hhdGdwdF9hY2NvdW50X2lkIjoiYWNjIn19.s",
+            "id_token":"e30.eyJlbWFpbCI6Im1lQHguY29tIn0.s"}"#;
+        let tokens = tokens(&Secret::new(answer), 0, 0).unwrap();
+        assert_eq!(tokens.account_id.as_deref(), Some("acc"));
+        assert_eq!(tokens.email.as_deref(), Some("me@x.com"));
+    }
+
+    #[test]
+    fn refusals_are_told_apart_by_their_words_and_unknown_stays_unknown() {
+        use FailureClass::*;
+        for (provider, status, answer, wanted) in [
+            (
+                "anthropic",
+                400,
+                r#"{"error":"invalid_grant","error_description":"Refresh token not found"}"#,
+                InvalidGrant,
+            ),
+            (
+                "anthropic",
+                401,
+                r#"{"type":"error","error":{"type":"invalid_grant","message":"x"}}"#,
+                InvalidGrant,
+            ),
+            ("openai-codex", 401, r#"{"error":{"code":"refresh_token_reused","message":"x"}}"#, Reused),
+            ("openai-codex", 401, r#"{"error":{"code":"refresh_token_invalidated"}}"#, Revoked),
+            ("openai-codex", 401, r#"{"error":{"code":"refresh_token_expired"}}"#, InvalidGrant),
+            (
+                "google-gemini-cli",
+                400,
+                r#"{"error":"invalid_grant","error_description":"Token has been expired or revoked."}"#,
+                Revoked,
+            ),
+            ("google-gemini-cli", 401, r#"{"error":"invalid_client"}"#, ClientRejected),
+            ("qwen-portal", 400, "{}", InvalidGrant),
+            ("github-copilot", 401, r#"{"message":"Bad credentials"}"#, InvalidGrant),
+            ("anthropic", 400, "{}", Unknown),
+            ("anthropic", 403, "<html>blocked</html>", Unknown),
+            ("anthropic", 404, "", Unknown),
+            ("anthropic", 429, r#"{"error":"invalid_grant"}"#, RateLimited),
+            ("anthropic", 529, r#"{"error":{"type":"overloaded_error"}}"#, ServerError),
+            ("anthropic", 200, "<html>", Malformed),
+        ] {
+            assert_eq!(
+                failure(provider, status, &Secret::new(answer)),
+                wanted,
+                "{provider} {status} {answer}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wait_is_seconds_or_a_date() {
+        assert_eq!(retry_after("120", 0), Some(120_000));
+        assert_eq!(retry_after("Thu, 01 Jan 1970 00:02:00 GMT", 60_000), Some(60_000));
+        assert_eq!(retry_after("Thu, 01 Jan 1970 00:00:00 GMT", 60_000), Some(0));
+        assert_eq!(retry_after("soon", 0), None);
+    }
+}

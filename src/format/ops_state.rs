@@ -1,0 +1,130 @@
+//! `ops-state.json`: what this program remembers for itself, keyed by fingerprints and free of secrets.
+
+use serde_json::{Value, json};
+
+use crate::core::credential::EpochMs;
+use crate::core::json_tree::{JsonNode, JsonObject};
+use crate::core::oauth::{FailureClass, RefreshFailure, RefreshRecord};
+use crate::core::span;
+use crate::format::{ParseFailure, json_object, pretty};
+
+/// A login that nobody has renewed, or tried to, for this long is forgotten.
+const FORGOTTEN_AFTER: i64 = 180 * span::DAY;
+
+/// The whole file.
+#[derive(Clone, Default)]
+pub struct OpsState {
+    document: JsonObject,
+    /// The salt of the fingerprints, once there is one.
+    pub salt: Option<String>,
+    refreshes: Vec<(String, RefreshRecord)>,
+}
+
+impl OpsState {
+    /// Reads the file; records that are not understood are dropped at the next write, other members are kept.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ParseFailure> {
+        let document = json_object(bytes)?;
+        let refreshes = document.get("refresh").and_then(JsonNode::to_object).unwrap_or_default();
+        let refreshes = refreshes
+            .members()
+            .filter_map(|(fingerprint, node)| Some((fingerprint.to_owned(), record(&node.to_object()?))))
+            .collect();
+        Ok(Self { salt: document.text("salt").filter(|salt| !salt.is_empty()), document, refreshes })
+    }
+
+    /// The file's content: 2-space JSON and a newline.
+    pub fn write(&self) -> Vec<u8> {
+        let mut document = self.document.clone();
+        document.set("version", JsonNode::Value(json!(1)));
+        document.set("salt", JsonNode::Value(json!(self.salt)));
+        let refreshes = document.object_mut("refresh");
+        *refreshes = JsonObject::default();
+        for (fingerprint, record) in &self.refreshes {
+            refreshes.push(fingerprint, JsonNode::Value(value(record)));
+        }
+        pretty(&document)
+    }
+
+    /// What is remembered of a login.
+    pub fn refresh(&self, fingerprint: &str) -> RefreshRecord {
+        let found = self.refreshes.iter().find(|(known, _)| known == fingerprint);
+        found.map(|(_, record)| record.clone()).unwrap_or_default()
+    }
+
+    /// Remembers something of a login and forgets what is long over.
+    pub fn set_refresh(&mut self, fingerprint: &str, record: RefreshRecord, now: EpochMs) {
+        self.refreshes.retain(|(known, record)| {
+            let last = record.last_success.max(record.failure.map(|failure| failure.at));
+            known != fingerprint && last.is_some_and(|last| now.saturating_sub(last) < FORGOTTEN_AFTER)
+        });
+        self.refreshes.push((fingerprint.to_owned(), record));
+    }
+
+    /// Forgets a login whose refresh token is spent.
+    pub fn forget_refresh(&mut self, fingerprint: &str) {
+        self.refreshes.retain(|(known, _)| known != fingerprint);
+    }
+}
+
+fn record(entry: &JsonObject) -> RefreshRecord {
+    let failure = entry.get("failure").and_then(JsonNode::to_object);
+    let failure = failure.and_then(|failure| {
+        let instant = |member: &str| failure.value(member)?.as_i64();
+        let at = instant("at")?;
+        Some(RefreshFailure {
+            class: FailureClass::of_word(&failure.text("class")?)?,
+            at,
+            since: instant("since").unwrap_or(at),
+            count: instant("count").and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
+            next_try: instant("nextTry"),
+        })
+    });
+    RefreshRecord { last_success: entry.value("lastSuccess").and_then(|at| at.as_i64()), failure }
+}
+
+fn value(record: &RefreshRecord) -> Value {
+    let failure = record.failure.map(|failure| {
+        json!({
+            "class": failure.class.word(),
+            "at": failure.at,
+            "since": failure.since,
+            "count": failure.count,
+            "nextTry": failure.next_try,
+        })
+    });
+    json!({"lastSuccess": record.last_success, "failure": failure})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OpsState;
+    use crate::core::oauth::{FailureClass, RefreshRecord};
+
+    #[test]
+    fn what_is_remembered_comes_back_and_unknown_members_stay() {
+        let mut state = OpsState::parse(br#"{"future":{"a":1.0e2},"salt":"s","refresh":{"x":5}}"#).unwrap();
+        let record = RefreshRecord { last_success: Some(7), failure: None };
+        let record = record.failed(FailureClass::Reused, None, 9).failed(FailureClass::Timeout, None, 11);
+        state.set_refresh("f", record.clone(), 11);
+        let text = String::from_utf8(state.write()).unwrap();
+        assert!(text.contains(r#"{"a":1.0e2}"#), "{text}");
+        let again = OpsState::parse(text.as_bytes()).unwrap();
+        assert_eq!(again.refresh("f"), record);
+        assert_eq!(again.salt.as_deref(), Some("s"));
+        assert_eq!(again.refresh("g"), RefreshRecord::default());
+    }
+
+    #[test]
+    fn the_long_past_is_forgotten() {
+        let mut state = OpsState::default();
+        let day = 86_400_000;
+        let record = |at| RefreshRecord { last_success: Some(at), failure: None };
+        state.set_refresh("old", record(1), 1);
+        state.set_refresh("new", record(100 * day), 100 * day);
+        state.set_refresh("now", record(200 * day), 200 * day);
+        assert_eq!(state.refresh("old"), RefreshRecord::default());
+        assert_eq!(state.refresh("new"), record(100 * day));
+        state.forget_refresh("new");
+        assert_eq!(state.refresh("new"), RefreshRecord::default());
+    }
+}

@@ -1,0 +1,133 @@
+//! Asking a token endpoint.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::core::credential::EpochMs;
+use crate::core::endpoint;
+use crate::core::oauth::{FailureClass, OAuth, Style, Tokens};
+use crate::core::secret::Secret;
+use crate::core::store::AuthStore;
+use crate::format::oauth as bodies;
+use crate::process::{self, Process};
+use crate::sys::files::{self, ReadFailure};
+use crate::sys::http_client::{self, Answer, Failure, Request};
+use crate::workspace::Workspace;
+
+/// Why there are no tokens.
+pub struct Refused {
+    /// What it means.
+    pub class: FailureClass,
+    /// The wait that the provider asked for, in ms.
+    pub retry_after_ms: Option<i64>,
+    /// What happened, without any secret.
+    pub message: String,
+}
+
+/// The OAuth client of a login.
+pub struct OAuthClient {
+    /// Its id.
+    pub id: String,
+    /// Its secret, where it has one.
+    pub secret: Option<Secret>,
+}
+
+impl OAuthClient {
+    /// The client that a login was issued to, else the user's own, else the public one.
+    pub fn of(
+        process: &Process,
+        workspace: &Workspace,
+        oauth: &OAuth,
+        issued_to: Option<String>,
+    ) -> Result<Option<Self>, String> {
+        let ops = workspace.ops.provider(oauth.provider);
+        let is_chutes = oauth.provider == "chutes";
+        let from_env = |variable| if is_chutes { process.var(variable) } else { None };
+        let secret = match &ops.client_secret_file {
+            Some(file) => Some(secret_of(&workspace.paths.expand(file), file)?),
+            None => from_env(&process::CHUTES_CLIENT_SECRET).map(Secret::new),
+        };
+        let id = issued_to
+            .or(ops.client_id)
+            .or_else(|| from_env(&process::CHUTES_CLIENT_ID))
+            .or_else(|| oauth.client_id.map(str::to_owned));
+        Ok(id.map(|id| Self { id, secret }))
+    }
+}
+
+fn secret_of(path: &Path, written: &str) -> Result<Secret, String> {
+    let failed = |reason: &str| format!("failed to read clientSecretFile {written}: {reason}");
+    match files::read(path) {
+        Ok(content) => {
+            let text = String::from_utf8(content.bytes).map_err(|_| failed("is not UTF-8"))?;
+            Some(Secret::new(text.trim()))
+                .filter(|secret| !secret.is_blank())
+                .ok_or_else(|| failed("is empty"))
+        }
+        Err(ReadFailure::Absent) => Err(failed("there is no such file")),
+        Err(ReadFailure::Failed(reason)) => Err(failed(&reason)),
+    }
+}
+
+/// The request that renews a login; says what is missing for it.
+pub fn request(
+    process: &Process,
+    workspace: &Workspace,
+    oauth: &OAuth,
+    store: &AuthStore,
+    id: &str,
+    token: &Secret,
+) -> Result<Request, String> {
+    let own = workspace.ops.provider(oauth.provider).token_url;
+    let url = match (own, store.text_member(id, "enterpriseUrl").filter(|_| oauth.style == Style::Copilot)) {
+        (Some(url), _) => url,
+        (None, Some(host)) => endpoint::parse(&format!("https://api.{host}/copilot_internal/v2/token"))
+            .map_err(|_| "its enterpriseUrl is no host name".to_owned())?,
+        (None, None) => endpoint::parse(oauth.token_url).map_err(str::to_owned)?,
+    };
+    if oauth.style == Style::Copilot {
+        let bearer = Secret::new(format!("Bearer {}", token.expose()));
+        return Ok(Request::get(url).header("authorization", bearer));
+    }
+    let client = OAuthClient::of(process, workspace, oauth, store.text_member(id, "clientId"))?;
+    let client = client.ok_or_else(|| {
+        format!("no OAuth client is known for it; set providers.{}.clientId in ops.json", oauth.provider)
+    })?;
+    let mut members = vec![
+        ("grant_type", "refresh_token"),
+        ("client_id", client.id.as_str()),
+        ("refresh_token", token.expose()),
+    ];
+    members.extend(client.secret.as_ref().map(|secret| ("client_secret", secret.expose())));
+    let (content_type, body) = bodies::body(oauth.style, &members);
+    Ok(Request::post(url, content_type, body))
+}
+
+/// Sends a request to a token endpoint and reads the tokens out of its answer.
+pub fn tokens(request: &Request, oauth: &OAuth, limit: Duration, clock: &Clock) -> Result<Tokens, Refused> {
+    let answer = http_client::send(request, limit).map_err(|failure| no_answer(&failure))?;
+    let now = clock.now().timestamp_millis();
+    let found = (answer.status == 200).then(|| bodies::tokens(&answer.body, oauth.margin_ms, now)).flatten();
+    found.ok_or_else(|| refused(&answer, oauth, &http_client::host_of(&request.url), now))
+}
+
+fn refused(answer: &Answer, oauth: &OAuth, host: &str, now: EpochMs) -> Refused {
+    let class = bodies::failure(oauth.provider, answer.status, &answer.body);
+    Refused {
+        class,
+        retry_after_ms: answer.retry_after.as_ref().and_then(|header| bodies::retry_after(header, now)),
+        message: format!("{host} answered {}: {}", answer.status, class.entry().1),
+    }
+}
+
+fn no_answer(failure: &Failure) -> Refused {
+    let class = match failure {
+        Failure::Broken(..) | Failure::Unreachable(..) => FailureClass::Network,
+        Failure::Redirected(..) => FailureClass::Redirected,
+        Failure::TimedOut(..) => FailureClass::Timeout,
+        Failure::Tls(..) => FailureClass::Tls,
+        Failure::TooLarge(..) => FailureClass::TooLarge,
+    };
+    Refused { class, retry_after_ms: None, message: failure.to_string() }
+}

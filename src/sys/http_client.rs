@@ -1,0 +1,197 @@
+//! Talking to providers. Nobody else builds an HTTP client.
+
+use std::error::Error;
+use std::sync::Once;
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder, Method, Response};
+use url::Url;
+
+use crate::core::endpoint::is_near;
+use crate::core::secret::Secret;
+
+/// What we call ourselves, everywhere and always.
+const OUR_NAME: &str = concat!("openclaw/", env!("CARGO_PKG_VERSION"));
+/// An answer about credentials has a few KiB, a list of models some hundred.
+const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Where to; see [`crate::core::endpoint::parse`].
+    pub url: Url,
+    /// Headers that may hold a secret.
+    pub headers: Vec<(&'static str, Secret)>,
+    /// What a POST carries, and its content type; without one it is a GET.
+    pub body: Option<(&'static str, Secret)>,
+}
+
+impl Request {
+    /// A GET that carries nothing.
+    pub fn get(url: Url) -> Self {
+        Self { url, headers: vec![("accept", Secret::new("application/json"))], body: None }
+    }
+
+    /// A POST.
+    pub fn post(url: Url, content_type: &'static str, body: Secret) -> Self {
+        Self { body: Some((content_type, body)), ..Self::get(url) }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: Secret) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+/// A whole answer.
+#[derive(Clone)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The `Retry-After` header.
+    pub retry_after: Option<String>,
+    /// The body; it may hold secrets.
+    pub body: Secret,
+}
+
+/// Why there is no answer. No text holds anything of the request but the host.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// It broke off.
+    #[error("the connection to {0} broke off: {1}")]
+    Broken(String, String),
+    /// It sends us elsewhere. Nothing is sent there: that host is not the one that was asked for.
+    #[error("{0} redirects to {1}, which was not followed: it would get the credential")]
+    Redirected(String, String),
+    /// It did not answer in time.
+    #[error("{0} did not answer within {1:?}")]
+    TimedOut(String, Duration),
+    /// The host is not who it should be.
+    #[error("TLS with {0} failed: {1}")]
+    Tls(String, String),
+    /// It says more than any honest answer needs.
+    #[error("the answer of {0} is larger than {limit} MiB", limit = LARGEST_ANSWER / 1024 / 1024)]
+    TooLarge(String),
+    /// Nobody is there.
+    #[error("{0} cannot be reached: {1}")]
+    Unreachable(String, String),
+}
+
+/// Sends a request and waits for the whole answer, at most `limit`.
+pub fn send(request: &Request, limit: Duration) -> Result<Answer, Failure> {
+    let host = host_of(&request.url);
+    let broken = |reason: &dyn Error| Failure::Broken(host.clone(), innermost(reason));
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| broken(&error))?;
+    let answer = runtime.block_on(async {
+        tokio::time::timeout(limit, exchange(request, &host))
+            .await
+            .unwrap_or_else(|_| Err(Failure::TimedOut(host.clone(), limit)))
+    });
+    // A name server that hangs must not hold us.
+    runtime.shutdown_background();
+    answer
+}
+
+async fn exchange(request: &Request, host: &str) -> Result<Answer, Failure> {
+    let failed = |error: reqwest::Error| failure(host, &error);
+    let client = client(&request.url).map_err(failed)?;
+    let method = if request.body.is_some() { Method::POST } else { Method::GET };
+    let mut headers = HeaderMap::new();
+    let body = request.body.as_ref();
+    let content_type = body.map(|(content_type, _)| ("content-type", Secret::new(*content_type)));
+    for (name, value) in request.headers.iter().cloned().chain(content_type) {
+        let mut value = HeaderValue::from_str(value.expose())
+            .map_err(|_| Failure::Broken(host.to_owned(), format!("the header {name} cannot be sent")))?;
+        value.set_sensitive(true);
+        headers.insert(HeaderName::from_static(name), value);
+    }
+    headers.insert(USER_AGENT, HeaderValue::from_static(OUR_NAME));
+    let mut builder = client.request(method, request.url.clone()).headers(headers);
+    if let Some((_, body)) = body {
+        builder = builder.body(body.expose().to_owned());
+    }
+    let mut response = builder.send().await.map_err(failed)?;
+    if response.status().is_redirection() {
+        return Err(Failure::Redirected(host.to_owned(), redirected_to(&response)));
+    }
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() > LARGEST_ANSWER {
+            return Err(Failure::TooLarge(host.to_owned()));
+        }
+    }
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    Ok(Answer {
+        status: response.status().as_u16(),
+        retry_after: retry_after.map(str::to_owned),
+        body: Secret::new(String::from_utf8_lossy(&bytes)),
+    })
+}
+
+fn client(url: &Url) -> reqwest::Result<Client> {
+    static CRYPTOGRAPHY: Once = Once::new();
+    CRYPTOGRAPHY.call_once(|| {
+        // Somebody else in the process may have chosen before: that is as good.
+        drop(rustls::crypto::ring::default_provider().install_default());
+    });
+    #[expect(clippy::disallowed_methods, reason = "this is the place")]
+    let builder = with_roots(Client::builder()).redirect(Policy::none()).tcp_nodelay(true);
+    // A proxy of the environment has no business with this machine.
+    if is_near(url) { builder.no_proxy().build() } else { builder.build() }
+}
+
+/// The platform's roots; Android gives them to Java programs only, so there Mozilla's are built in.
+#[cfg(not(target_os = "android"))]
+fn with_roots(builder: ClientBuilder) -> ClientBuilder {
+    builder
+}
+
+#[cfg(target_os = "android")]
+fn with_roots(builder: ClientBuilder) -> ClientBuilder {
+    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+    builder.tls_certs_only(roots.filter_map(|root| reqwest::Certificate::from_der(root).ok()))
+}
+
+/// Host and port, which are all that a message may say of a URL.
+pub fn host_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or("an unnamed host");
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+fn redirected_to(response: &Response) -> String {
+    let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    response.url().join(location).map_or_else(|_| "another place".to_owned(), |url| host_of(&url))
+}
+
+fn failure(host: &str, error: &reqwest::Error) -> Failure {
+    let host = host.to_owned();
+    let mut cause: Option<&dyn Error> = Some(error);
+    while let Some(inner) = cause {
+        if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
+            return Failure::Tls(host, tls.to_string());
+        }
+        // The error that an I/O error wraps is no `source` of it but the error itself.
+        let wrapped = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        cause = wrapped.map(|wrapped| wrapped as &dyn Error).or_else(|| inner.source());
+    }
+    if error.is_connect() {
+        Failure::Unreachable(host, innermost(error))
+    } else {
+        Failure::Broken(host, innermost(error))
+    }
+}
+
+/// The last cause in the chain: the ones before it only repeat the URL.
+fn innermost(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
