@@ -8,6 +8,7 @@ pub mod clock;
 pub mod core;
 pub mod exit;
 pub mod format;
+pub mod login;
 pub mod process;
 pub mod refresh;
 pub mod render;

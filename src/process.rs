@@ -194,6 +194,18 @@ impl Process {
         }
     }
 
+    /// Whether a browser that opens here is seen by the person at the terminal (the reference's rule).
+    pub fn has_browser(&self) -> bool {
+        let is_set =
+            |name: &str| self.variables().get(OsStr::new(name)).is_some_and(|value| !value.is_empty());
+        let is_remote = ["SSH_CLIENT", "SSH_TTY", "SSH_CONNECTION", "REMOTE_CONTAINERS", "CODESPACES"]
+            .into_iter()
+            .any(is_set);
+        let has_display =
+            ["DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME", "TERMUX_VERSION"].into_iter().any(is_set);
+        !is_remote && (has_display || cfg!(target_os = "macos"))
+    }
+
     /// One line of stdin, ended by LF, CR or the end of input; `None` when there is no input at all.
     pub fn read_line(&self) -> io::Result<Option<String>> {
         match self {

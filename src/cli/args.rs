@@ -99,6 +99,8 @@ pub struct ModelArg {
 pub enum AuthCommand {
     /// Add a token, step by step
     Add,
+    /// Log in at a provider in the browser, or with a code
+    Login(LoginArgs),
     /// List the profiles of an agent
     List(AuthListArgs),
     /// Store a token that you paste or pipe in
@@ -126,6 +128,29 @@ pub struct ProfileArg {
     /// The profile id, for example anthropic:manual
     #[arg(value_name = "PROFILE")]
     pub profile_id: String,
+}
+
+/// The options of `models auth login`.
+#[derive(Debug, Args)]
+pub struct LoginArgs {
+    /// Where to log in: chutes, openai-codex or qwen-portal [default: asked]
+    #[arg(long, value_name = "ID")]
+    pub provider: Option<String>,
+
+    /// The profile to store the login under [default: PROVIDER:your e-mail address]
+    #[arg(long, value_name = "PROFILE")]
+    pub profile_id: Option<String>,
+
+    /// Make the provider's model the default
+    #[arg(long)]
+    pub set_default: bool,
+
+    /// How long to wait for the login [default: 5m]
+    #[arg(long, value_name = "SPAN", value_parser = positive_span)]
+    pub timeout: Option<u64>,
+
+    #[arg(long, hide = true, value_parser = ["device", "oauth"])]
+    method: Option<String>,
 }
 
 /// The options of `models auth list`.

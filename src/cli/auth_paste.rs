@@ -1,36 +1,26 @@
 //! `openclaw models auth paste-token`.
 
-use serde_json::json;
-
 use crate::cli::Session;
 use crate::cli::args::PasteTokenArgs;
-use crate::core::credential::{CLAUDE_CLI_PROFILE, Credential, Expiry, Material};
+use crate::cli::new_profile::{self, NewProfile};
+use crate::core::credential::{CLAUDE_CLI_PROFILE, Expiry};
 use crate::core::provider::{self, PROVIDERS};
 use crate::core::secret::Secret;
 use crate::core::token;
 use crate::exit::{CommandError, ExitStatus};
-use crate::format::config_edit::Edit;
-use crate::format::config_sections::Config;
 use crate::render::printable;
-use crate::settings;
 use crate::sys::terminal::{self, Answer};
 use crate::workspace::Workspace;
 use crate::workspace::logins::Login;
 
 /// How alike two provider ids must be to take one for a slip of the other.
 const SLIP: f64 = 0.85;
-/// The longest profile id that makes sense.
-const LONGEST_ID: usize = 200;
 
 /// Stores a token under a profile and names it in the config.
 pub(super) fn run(session: &Session<'_>, args: &PasteTokenArgs) -> Result<ExitStatus, CommandError> {
     let workspace = session.profiles(true)?;
     let provider = known_provider(&workspace, &args.provider)?;
-    let id =
-        args.profile_id.as_deref().map_or_else(|| format!("{provider}:manual"), |id| id.trim().to_owned());
-    if id.is_empty() || id.chars().any(char::is_control) || id.len() > LONGEST_ID {
-        return Err(CommandError::usage("the profile id must be a short text without control characters"));
-    }
+    let id = new_profile::checked_id(args.profile_id.as_deref().unwrap_or(&format!("{provider}:manual")))?;
     let pasted = ask(session, &provider)?;
     let token = token::checked(&pasted).map_err(|why| {
         CommandError::usage(format!("this cannot be a token: {why}")).hint("nothing was stored")
@@ -47,7 +37,7 @@ pub(super) fn run(session: &Session<'_>, args: &PasteTokenArgs) -> Result<ExitSt
         Some(span) if span > 0 => Expiry::At(session.clock.now().timestamp_millis().saturating_add(span)),
         _ => Expiry::Absent,
     };
-    let updated = store_token(session, &workspace, &provider, &id, token, expires)?;
+    let updated = NewProfile::token(&provider, &id, token, expires).put(session, &workspace)?;
     if args.expires_in.is_some_and(|span| span > 0) {
         session.printer.message("note: the expiry is the one that you declared; nothing verifies it");
     } else if is_setup_token {
@@ -56,46 +46,6 @@ pub(super) fn run(session: &Session<'_>, args: &PasteTokenArgs) -> Result<ExitSt
         );
     }
     Ok(session.printer.answer(&updated))
-}
-
-/// Puts a token under a profile and names it in the config, or leaves both as they were. Gives what to print.
-pub(super) fn store_token(
-    session: &Session<'_>,
-    workspace: &Workspace,
-    provider: &str,
-    id: &str,
-    token: Secret,
-    expires: Expiry,
-) -> Result<String, CommandError> {
-    let credential = Credential {
-        provider: provider.to_owned(),
-        email: None,
-        material: Material::Token { token: Some(token), expires },
-    };
-    Session::rehearse_config(workspace, |config| Ok(name_in_config(config, provider, id)))?;
-    let mut before = None;
-    session.change_store(workspace, |store| {
-        before = store.raw_entry(id);
-        store.upsert(id, credential.clone());
-        true
-    })?;
-    let changed = session.change_config(workspace, |config| Ok(name_in_config(config, provider, id)));
-    let updated = changed.map_err(|error| {
-        // A profile that the config does not name would be half of the wish: the entry goes back to what it was.
-        let restored = session.change_store(workspace, |store| {
-            let is_ours = store.profile(id) == Some(&credential);
-            if is_ours {
-                store.restore_entry(id, before.clone());
-            }
-            is_ours
-        });
-        match restored {
-            Ok(_) => error.hint("the profile was put back as it was"),
-            Err(_) => error.hint(format!("profile {} was stored all the same", printable(id))),
-        }
-    })?;
-    let (id, provider) = (printable(id), printable(provider));
-    Ok(format!("{updated}Auth profile: {id} ({provider}/token)\n"))
 }
 
 /// A provider that nobody knows may be one of the user's own, but not a slip of a known one.
@@ -147,21 +97,4 @@ pub(super) fn ask_on_terminal(prompt: &str) -> Result<Secret, CommandError> {
 #[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
 fn unread(error: std::io::Error) -> CommandError {
     CommandError::usage(format!("failed to read the token: {error}"))
-}
-
-/// The profile's entry, and the first place in an order that the config has for the provider.
-fn name_in_config(config: &Config, provider: &str, id: &str) -> Vec<Edit> {
-    // The reference takes a stored token under the mode oauth for this one profile.
-    let mode = if id == CLAUDE_CLI_PROFILE { "oauth" } else { "token" };
-    let mut edits = vec![Edit::set(["auth", "profiles", id], json!({"provider": provider, "mode": mode}))];
-    let order = config.auth_order.iter().find(|(known, _)| provider::normalize(known) == *provider);
-    if let Some((key, ids)) = order.filter(|(_, ids)| ids.first().is_none_or(|first| first != id)) {
-        let path = ["auth", "order", key.as_str()].map(str::to_owned).to_vec();
-        let places = settings::places(ids, |known| known == id);
-        if !places.is_empty() {
-            edits.push(Edit::Drop(path.clone(), places));
-        }
-        edits.push(Edit::Prepend(path, json!(id)));
-    }
-    edits
 }

@@ -5,7 +5,8 @@ use std::process::Command;
 
 use crate::cli::Session;
 use crate::cli::args::SetupTokenArgs;
-use crate::cli::auth_paste::{ask_on_terminal, store_token};
+use crate::cli::auth_paste::ask_on_terminal;
+use crate::cli::new_profile::NewProfile;
 use crate::core::credential::{CLAUDE_CLI_PROFILE, Expiry, Material};
 use crate::core::login::VendorLogin;
 use crate::core::provider;
@@ -49,7 +50,8 @@ pub(super) fn run(session: &Session<'_>, args: &SetupTokenArgs) -> Result<ExitSt
         }
         _ => CLAUDE_CLI_PROFILE,
     };
-    Ok(session.printer.answer(&store_token(session, &workspace, "anthropic", id, token, expires)?))
+    let profile = NewProfile::token("anthropic", id, token, expires);
+    Ok(session.printer.answer(&profile.put(session, &workspace)?))
 }
 
 fn vendor_login(workspace: &Workspace) -> VendorLogin {

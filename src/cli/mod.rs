@@ -2,6 +2,7 @@
 
 pub mod args;
 mod auth_add;
+mod auth_login;
 mod auth_order;
 mod auth_paste;
 mod auth_profiles;
@@ -10,6 +11,7 @@ mod auth_setup_token;
 mod models_list;
 mod models_settings;
 mod models_status;
+mod new_profile;
 mod onboard;
 pub mod onboard_args;
 pub mod printer;
@@ -88,6 +90,7 @@ fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatu
                 ModelsCommand::SetImage(args) => models_settings::set(&session, Slot::Image, &args.model),
                 ModelsCommand::List(args) => models_list::run(&session, args),
                 ModelsCommand::Auth(AuthCommand::Add) => auth_add::run(&session),
+                ModelsCommand::Auth(AuthCommand::Login(args)) => auth_login::run(&session, args),
                 ModelsCommand::Auth(AuthCommand::List(args)) => auth_profiles::list(&session, args.json),
                 ModelsCommand::Auth(AuthCommand::PasteToken(args)) => auth_paste::run(&session, args),
                 ModelsCommand::Auth(AuthCommand::SetupToken(args)) => auth_setup_token::run(&session, args),

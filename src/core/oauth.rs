@@ -40,25 +40,33 @@ pub struct OAuth {
 #[derive(Debug)]
 pub enum LoginFlow {
     /// RFC 6749 with PKCE: a page in the browser that ends at an address of this host.
-    Browser {
-        /// The page.
-        authorize_url: &'static str,
-        /// The address that the browser ends at; the provider knows it.
-        redirect: &'static str,
-        /// What is asked for.
-        scope: &'static str,
-        /// Parameters that only this provider wants.
-        extra: &'static [(&'static str, &'static str)],
-        /// Where the account's name is asked for, when no token tells it.
-        userinfo_url: Option<&'static str>,
-    },
-    /// RFC 8628: a code that is typed at any browser.
-    Device {
-        /// Where the code comes from.
-        device_url: &'static str,
-        /// What is asked for.
-        scope: &'static str,
-    },
+    Browser(BrowserFlow),
+    /// RFC 8628: a code that is typed in any browser.
+    Device(DeviceFlow),
+}
+
+/// A login by a page in the browser.
+#[derive(Debug)]
+pub struct BrowserFlow {
+    /// The page.
+    pub authorize_url: &'static str,
+    /// The address that the browser ends at; the provider knows it.
+    pub redirect: &'static str,
+    /// What is asked for.
+    pub scope: &'static str,
+    /// Parameters that only this provider wants.
+    pub extra: &'static [(&'static str, &'static str)],
+    /// Where the account's name is asked for when no token tells it, beside the token URL.
+    pub userinfo: Option<&'static str>,
+}
+
+/// A login by a code.
+#[derive(Debug)]
+pub struct DeviceFlow {
+    /// Where the code comes from.
+    pub device_url: &'static str,
+    /// What is asked for.
+    pub scope: &'static str,
 }
 
 const MARGIN: i64 = 5 * span::MINUTE;
@@ -76,13 +84,13 @@ pub const OAUTH: &[OAuth] = &[
         ..form("anthropic", "https://console.anthropic.com/v1/oauth/token", MARGIN)
     },
     OAuth {
-        login: Some(&LoginFlow::Browser {
+        login: Some(&LoginFlow::Browser(BrowserFlow {
             authorize_url: "https://api.chutes.ai/idp/authorize",
             redirect: "http://127.0.0.1:1456/oauth-callback",
             scope: "openid profile chutes:invoke",
             extra: &[],
-            userinfo_url: Some("https://api.chutes.ai/idp/userinfo"),
-        }),
+            userinfo: Some("userinfo"),
+        })),
         ..form("chutes", "https://api.chutes.ai/idp/token", MARGIN)
     },
     OAuth {
@@ -94,7 +102,7 @@ pub const OAUTH: &[OAuth] = &[
     form("google-gemini-cli", GOOGLE_TOKEN_URL, MARGIN),
     OAuth {
         client_id: Some("app_EMoamEEZ73f0CkXaXp7hrann"),
-        login: Some(&LoginFlow::Browser {
+        login: Some(&LoginFlow::Browser(BrowserFlow {
             authorize_url: "https://auth.openai.com/oauth/authorize",
             redirect: "http://localhost:1455/auth/callback",
             scope: "openid profile email offline_access",
@@ -103,16 +111,16 @@ pub const OAUTH: &[OAuth] = &[
                 ("codex_cli_simplified_flow", "true"),
                 ("originator", "openclaw"),
             ],
-            userinfo_url: None,
-        }),
+            userinfo: None,
+        })),
         ..form("openai-codex", "https://auth.openai.com/oauth/token", 0)
     },
     OAuth {
         client_id: Some("f0304373b74a44d2b584a3fb70ca9e56"),
-        login: Some(&LoginFlow::Device {
+        login: Some(&LoginFlow::Device(DeviceFlow {
             device_url: "https://chat.qwen.ai/api/v1/oauth2/device/code",
             scope: "openid profile email model.completion",
-        }),
+        })),
         ..form("qwen-portal", "https://chat.qwen.ai/api/v1/oauth2/token", 0)
     },
 ];

@@ -116,6 +116,11 @@ pub const CLAUDE_CLI: &str = "claude-cli";
 pub const CODEX_CLI: &str = "codex-cli";
 /// The default model of a Codex login.
 pub const CODEX_MODEL: &str = "openai-codex/gpt-5.2";
+/// The models of a Qwen login: id, title, kinds of input. The first one is its default.
+pub const QWEN_MODELS: &[(&str, &str, &[&str])] =
+    &[("coder-model", "Qwen Coder", &["text"]), ("vision-model", "Qwen Vision", &["text", "image"])];
+/// The API of a Qwen login that names none of its own.
+pub const QWEN_URL: &str = "https://portal.qwen.ai/v1";
 /// No credential now.
 pub const SKIP: &str = "skip";
 

@@ -65,6 +65,8 @@ pub const PROVIDERS: &[Provider] = &[
     Provider { aliases: &["z.ai", "z-ai"], ..keyed("zai", &["ZAI_API_KEY", "Z_AI_API_KEY"], true) },
 ];
 
+/// What the Node program writes in the place of a key where the profile of a Qwen login is meant. It is no key.
+pub const QWEN_MARKER: &str = "qwen-oauth";
 /// The provider whose credential is Google's application default credentials file plus two variables.
 pub const GOOGLE_VERTEX: &str = "google-vertex";
 /// The back end that runs the Claude Code program; it needs that program's login and no key.

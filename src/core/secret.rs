@@ -55,9 +55,14 @@ impl Secret {
 }
 
 impl Secret {
+    /// The SHA-256.
+    pub fn sha256(&self) -> [u8; 32] {
+        Sha256::digest(self.expose().as_bytes()).into()
+    }
+
     /// The SHA-256 as hex digits: tells one long random secret from another, and not what it is.
     pub fn digest(&self) -> String {
-        hex(&Sha256::digest(self.expose().as_bytes()))
+        hex(&self.sha256())
     }
 
     /// The first 16 hex digits of a salted SHA-256: a name for a secret on this host and nowhere else.

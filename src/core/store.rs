@@ -148,6 +148,11 @@ impl AuthStore {
         entry.text(member).filter(|text| !text.trim().is_empty())
     }
 
+    /// Sets a member that only some providers have.
+    pub fn set_text_member(&mut self, id: &str, member: &str, value: &str) {
+        self.profiles_mut().object_mut(id).set(member, JsonNode::Value(json!(value)));
+    }
+
     /// The logins of a provider that this refresh token renews.
     pub fn logins_of(&self, provider_id: &str, refresh_digest: &str) -> Vec<String> {
         let provider_id = provider::normalize(provider_id);

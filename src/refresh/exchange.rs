@@ -23,6 +23,15 @@ pub struct Refused {
     pub retry_after_ms: Option<i64>,
     /// What happened, without any secret.
     pub message: String,
+    /// The error code of RFC 6749 and RFC 8628, when there is one.
+    pub code: Option<String>,
+}
+
+impl Refused {
+    /// A request that could not even be made.
+    pub fn unasked(message: impl Into<String>) -> Self {
+        Self { class: FailureClass::Unknown, retry_after_ms: None, message: message.into(), code: None }
+    }
 }
 
 /// The OAuth client of a login.
@@ -118,6 +127,7 @@ fn refused(answer: &Answer, oauth: &OAuth, host: &str, now: EpochMs) -> Refused 
         class,
         retry_after_ms: answer.retry_after.as_ref().and_then(|header| bodies::retry_after(header, now)),
         message: format!("{host} answered {}: {}", answer.status, class.entry().1),
+        code: bodies::error_code(&answer.body),
     }
 }
 
@@ -129,5 +139,5 @@ fn no_answer(failure: &Failure) -> Refused {
         Failure::Tls(..) => FailureClass::Tls,
         Failure::TooLarge(..) => FailureClass::TooLarge,
     };
-    Refused { class, retry_after_ms: None, message: failure.to_string() }
+    Refused { class, retry_after_ms: None, message: failure.to_string(), code: None }
 }

@@ -5,6 +5,7 @@ pub mod files;
 pub mod http_client;
 pub mod keychain;
 pub mod lock;
+pub mod loopback;
 pub mod random;
 pub mod reader;
 pub mod shell_env;

@@ -1,8 +1,12 @@
 //! Asking a person at the terminal for something that nobody else may read.
 
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 
+use nix::errno::Errno;
+use nix::sys::select::{FdSet, select};
 use nix::sys::termios::{self, LocalFlags, SetArg, Termios};
+use nix::sys::time::{TimeVal, TimeValLike};
 
 use crate::core::secret::Secret;
 
@@ -32,9 +36,17 @@ impl Drop for Unechoed {
     }
 }
 
+/// How often something else is looked for while a person may type, in microseconds.
+const GLANCE_US: i64 = 50_000;
+
 /// Asks on the controlling terminal and shows nothing of what is typed. Ctrl-C is an answer, not a signal: the
 /// terminal is never left without echo.
 pub fn ask_hidden(prompt: &str) -> io::Result<Answer> {
+    Ok(ask_hidden_unless(prompt, &mut || false)?.unwrap_or(Answer::Cancelled))
+}
+
+/// The same; `None` as soon as something else has happened.
+pub fn ask_hidden_unless(prompt: &str, has_happened: &mut dyn FnMut() -> bool) -> io::Result<Option<Answer>> {
     let terminal = fs_err::OpenOptions::new().read(true).write(true).open("/dev/tty")?.into_parts().0;
     let before = termios::tcgetattr(&terminal)?;
     let mut silent = before.clone();
@@ -42,21 +54,35 @@ pub fn ask_hidden(prompt: &str) -> io::Result<Answer> {
     termios::tcsetattr(&terminal, SetArg::TCSANOW, &silent)?;
     let mut guard = Unechoed { terminal, before };
     write!(guard.terminal, "{prompt}")?;
-    let answer = read_answer(&mut guard.terminal);
+    let answer = read_answer(&mut guard.terminal, has_happened);
     writeln!(guard.terminal)?;
     answer
 }
 
-fn read_answer(terminal: &mut std::fs::File) -> io::Result<Answer> {
+fn read_answer(
+    terminal: &mut std::fs::File,
+    has_happened: &mut dyn FnMut() -> bool,
+) -> io::Result<Option<Answer>> {
     let mut line = Vec::new();
     let mut byte = [0];
     loop {
+        if has_happened() {
+            return Ok(None);
+        }
+        // Not `poll`, which knows no terminals on macOS.
+        let mut typed = FdSet::new();
+        typed.insert(terminal.as_fd());
+        match select(None, &mut typed, None, None, &mut TimeVal::microseconds(GLANCE_US)) {
+            Ok(0) | Err(Errno::EINTR) => continue,
+            Ok(_) => {}
+            Err(error) => return Err(error.into()),
+        }
         if terminal.read(&mut byte)? == 0 {
-            return Ok(Answer::Cancelled);
+            return Ok(Some(Answer::Cancelled));
         }
         match byte[0] {
-            CTRL_C => return Ok(Answer::Cancelled),
-            CTRL_D if line.is_empty() => return Ok(Answer::Cancelled),
+            CTRL_C => return Ok(Some(Answer::Cancelled)),
+            CTRL_D if line.is_empty() => return Ok(Some(Answer::Cancelled)),
             b'\r' | b'\n' => break,
             BACKSPACE | DELETE => drop(line.pop()),
             CTRL_U => line.clear(),
@@ -65,5 +91,5 @@ fn read_answer(terminal: &mut std::fs::File) -> io::Result<Answer> {
     }
     let text = String::from_utf8(line)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the input is not UTF-8"))?;
-    Ok(Answer::Line(Secret::new(text)))
+    Ok(Some(Answer::Line(Secret::new(text))))
 }

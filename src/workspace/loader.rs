@@ -192,7 +192,9 @@ impl Loader<'_> {
         let source = format!("config: {}", self.paths.shown(&self.paths.config).short);
         // The Node program takes the name of a variable for its value, here and in the registry that it generates.
         let resolved = |key: &Secret| {
-            if provider::is_credential_variable(key.expose()) {
+            if key.expose() == provider::QWEN_MARKER {
+                None
+            } else if provider::is_credential_variable(key.expose()) {
                 environment.get(key.expose()).map(|(_, value)| value.clone())
             } else {
                 Some(key.clone())

@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("sys", &["core", "clock"]),
     ("workspace", &["core", "format", "sys", "clock", "exit", "process"]),
     ("sync", &["workspace", "core", "format", "sys", "clock"]),
+    ("login", &["refresh", "workspace", "core", "format", "sys", "clock", "process"]),
     ("refresh", &["workspace", "core", "format", "sys", "clock", "process"]),
     ("settings", &["core", "exit", "format"]),
     ("render", &["core", "exit"]),
@@ -21,6 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "sync",
+            "login",
             "refresh",
             "settings",
             "sys",

@@ -15,6 +15,7 @@ mod documents;
 mod environment;
 mod harmless;
 mod house;
+mod logins;
 mod machine;
 mod model_settings;
 mod onboard;

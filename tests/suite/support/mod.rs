@@ -241,10 +241,20 @@ impl TestEnv {
     }
 }
 
+/// What is waited for, and what is typed then.
+pub(crate) type Step<'s> = (&'s str, Box<dyn FnOnce(&str) -> Vec<u8> + 's>);
+
 impl TestEnv {
     /// Runs the real program on a terminal of its own. Each step waits until something is shown and types; gives
     /// everything that was shown and the exit code.
     pub(crate) fn on_a_terminal(&self, args: &[&str], steps: &[(&str, &[u8])]) -> (String, Option<i32>) {
+        let steps =
+            steps.iter().map(|(wanted, typed)| -> Step<'_> { (wanted, Box::new(|_| typed.to_vec())) });
+        self.at_a_terminal(args, steps.collect())
+    }
+
+    /// The same; what is typed may depend on everything that was shown.
+    pub(crate) fn at_a_terminal(&self, args: &[&str], steps: Vec<Step<'_>>) -> (String, Option<i32>) {
         let pty = nix::pty::openpty(None, None).unwrap();
         let side = || Stdio::from(pty.slave.try_clone().unwrap());
         let mut command = self.wrapped(&["setsid", "--ctty", "--wait"], args);
@@ -260,7 +270,7 @@ impl TestEnv {
                 shown.push_str(&String::from_utf8_lossy(&chunk[..count]));
             }
             seen = shown.len();
-            terminal.write_all(typed).unwrap();
+            terminal.write_all(&typed(&shown)).unwrap();
         }
         let status = child.wait().unwrap();
         // What was written before the end is still in the terminal; reading stops when there is nothing more.
