@@ -9,6 +9,7 @@ pub mod core;
 pub mod exit;
 pub mod format;
 pub mod login;
+pub mod probe;
 pub mod process;
 pub mod refresh;
 pub mod render;

@@ -97,7 +97,7 @@ pub struct ModelArg {
 /// The third word behind `models auth`.
 #[derive(Debug, Subcommand)]
 pub enum AuthCommand {
-    /// Add a token, step by step
+    /// Add a token or a login, step by step
     Add,
     /// Log in at a provider in the browser, or with a code
     Login(LoginArgs),
@@ -131,7 +131,7 @@ pub struct ProfileArg {
 }
 
 /// The options of `models auth login`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct LoginArgs {
     /// Where to log in: chutes, openai-codex or qwen-portal [default: asked]
     #[arg(long, value_name = "ID")]
@@ -150,7 +150,7 @@ pub struct LoginArgs {
     pub timeout: Option<u64>,
 
     #[arg(long, hide = true, value_parser = ["device", "oauth"])]
-    method: Option<String>,
+    pub(crate) method: Option<String>,
 }
 
 /// The options of `models auth list`.

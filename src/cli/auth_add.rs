@@ -1,7 +1,8 @@
-//! `openclaw models auth add`: the token commands, asked for step by step.
+//! `openclaw models auth add`: a token or a login, asked for step by step.
 
-use crate::cli::args::{PasteTokenArgs, SetupTokenArgs};
-use crate::cli::{Session, auth_paste, auth_setup_token};
+use crate::cli::args::{LoginArgs, PasteTokenArgs, SetupTokenArgs};
+use crate::cli::{Session, auth_login, auth_paste, auth_setup_token};
+use crate::core::onboarding::LOGINS;
 use crate::core::{provider, token};
 use crate::exit::{CommandError, ExitStatus};
 
@@ -11,10 +12,16 @@ pub(super) fn run(session: &Session<'_>) -> Result<ExitStatus, CommandError> {
         return Err(CommandError::usage("models auth add requires an interactive TTY.")
             .hint("`openclaw models auth paste-token --provider …` reads a token from a pipe"));
     }
-    let providers = [("anthropic", "Anthropic"), ("custom", "another provider")];
+    let mut providers = vec![("anthropic", "Anthropic")];
+    providers.extend(LOGINS);
+    providers.push(("custom", "a token of another provider"));
     let provider = match session.choose("Token provider?", &providers)? {
         "custom" => session.ask("Provider id?", None)?,
-        known => known.to_owned(),
+        "anthropic" => "anthropic".to_owned(),
+        login => {
+            let args = LoginArgs { provider: Some(login.to_owned()), ..LoginArgs::default() };
+            return auth_login::run(session, &args);
+        }
     };
     let provider = provider::normalize(&provider);
     if provider == "anthropic" {

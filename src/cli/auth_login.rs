@@ -41,30 +41,54 @@ pub(super) fn run(session: &Session<'_>, args: &LoginArgs) -> Result<ExitStatus,
         Some(written) => known_provider(&workspace, written)?,
         None => choose(session)?.to_owned(),
     };
-    let (oauth, flow) = offered(&provider)?;
-    let profile_id = args.profile_id.as_deref().map(new_profile::checked_id).transpose()?;
+    let wish = Wish {
+        provider: &provider,
+        profile_id: args.profile_id.as_deref(),
+        set_default: args.set_default,
+        limit: args.timeout.map(Duration::from_millis),
+    };
+    Ok(session.printer.answer(&log_in(session, &workspace, &wish)?))
+}
+
+/// A login that somebody wants.
+pub(super) struct Wish<'w> {
+    pub(super) provider: &'w str,
+    /// Where to store it, when not under the name of the account.
+    pub(super) profile_id: Option<&'w str>,
+    /// Whether the provider's model becomes the default.
+    pub(super) set_default: bool,
+    /// How long a person gets.
+    pub(super) limit: Option<Duration>,
+}
+
+/// Logs a person in and stores the login. Gives what to print.
+pub(super) fn log_in(
+    session: &Session<'_>,
+    workspace: &Workspace,
+    wish: &Wish<'_>,
+) -> Result<String, CommandError> {
+    let (oauth, flow) = offered(wish.provider)?;
+    let profile_id = wish.profile_id.map(new_profile::checked_id).transpose()?;
     if let Some(id) = profile_id.as_deref().filter(|id| workspace.login(id).is_some_and(Login::is_present)) {
         return Err(CommandError::usage(format!(
             "{id} mirrors a login of a vendor's program and would be replaced by it"
         ))
         .hint("log in under another --profile-id"));
     }
-    let parties = parties(session, &workspace, oauth)?;
+    let parties = parties(session, workspace, oauth)?;
     let issued_to = (Some(parties.client.id.as_str()) != oauth.client_id).then(|| parties.client.id.clone());
-    let limit = Deadline::after(args.timeout.map_or(TIME_LIMIT, Duration::from_millis));
+    let limit = Deadline::after(wish.limit.unwrap_or(TIME_LIMIT));
     let tokens = match flow {
         LoginFlow::Browser(flow) => {
-            let login =
-                BrowserLogin::begin(session.printer.process(), &workspace, parties, flow).map_err(refused)?;
-            by_browser(session, &login, limit)?
+            let login = BrowserLogin::begin(session.printer.process(), workspace, parties, flow);
+            by_browser(session, &login.map_err(refused)?, limit)?
         }
         LoginFlow::Device(flow) => {
-            let login = DeviceLogin::begin(&workspace, parties, flow).map_err(refused)?;
+            let login = DeviceLogin::begin(workspace, parties, flow).map_err(refused)?;
             by_device(session, login, limit)?
         }
     };
-    let answer = keep(session, &workspace, oauth, profile_id, issued_to, &tokens, args.set_default)?;
-    Ok(session.printer.answer(&answer))
+    keep(session, workspace, oauth, profile_id, issued_to, &tokens, wish.set_default)
 }
 
 fn choose(session: &Session<'_>) -> Result<&'static str, CommandError> {

@@ -15,6 +15,7 @@ mod new_profile;
 mod onboard;
 pub mod onboard_args;
 pub mod printer;
+mod try_credential;
 
 use std::borrow::Cow;
 use std::panic::{self, AssertUnwindSafe};

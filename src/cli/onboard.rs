@@ -4,13 +4,13 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use crate::cli::Session;
 use crate::cli::auth_paste::ask_on_terminal;
 use crate::cli::onboard_args::OnboardArgs;
+use crate::cli::{Session, auth_login, try_credential};
 use crate::core::credential::{CLAUDE_CLI_PROFILE, CODEX_CLI_PROFILE, Credential, Expiry, Material};
 use crate::core::onboarding::{
-    CLAUDE_CLI, CODEX_CLI, CODEX_MODEL, KEY_CHOICES, KeyChoice, MADE_ELSEWHERE, SKIP, SYNONYMS, TOKEN,
-    cleaned_key,
+    CLAUDE_CLI, CODEX_CLI, CODEX_MODEL, KEY_CHOICES, KeyChoice, LOGINS, MADE_ELSEWHERE, SKIP, SYNONYMS,
+    TOKEN, cleaned_key,
 };
 use crate::core::provider;
 use crate::core::secret::Secret;
@@ -72,13 +72,51 @@ pub(super) fn run(session: &Session<'_>, args: &OnboardArgs) -> Result<ExitStatu
     }
     let workspace = session.profiles(true)?;
     let choice = choice(session, args, is_asking)?;
+    if LOGINS.iter().any(|(login, _)| *login == choice) {
+        let told = log_in(session, &workspace, &choice, is_asking)?;
+        let workspace = session.profiles(true)?;
+        return write(session, &workspace, args, &Plan::default(), told);
+    }
     let plan = plan(session, &workspace, args, &choice, is_asking)?;
+    write(session, &workspace, args, &plan, String::new())
+}
+
+/// Makes a login; it is stored when this returns.
+fn log_in(
+    session: &Session<'_>,
+    workspace: &Workspace,
+    provider: &str,
+    is_asking: bool,
+) -> Result<String, CommandError> {
+    if !is_asking {
+        return Err(CommandError::usage("OAuth requires interactive mode.")
+            .hint(format!("on a terminal: `openclaw models auth login --provider {provider}`")));
+    }
+    let set_default = provider != "openai-codex" || is_openai(workspace);
+    let wish = auth_login::Wish { provider, profile_id: None, set_default, limit: None };
+    auth_login::log_in(session, workspace, &wish)
+}
+
+/// Whether the default model is one of `OpenAI`, or none is set.
+fn is_openai(workspace: &Workspace) -> bool {
+    workspace.config.model.primary.as_deref().is_none_or(|primary| {
+        primary.starts_with("openai/") || ["gpt", "gpt-mini"].contains(&primary.to_lowercase().as_str())
+    })
+}
+
+/// Writes what was chosen, and ends with the status.
+fn write(
+    session: &Session<'_>,
+    workspace: &Workspace,
+    args: &OnboardArgs,
+    plan: &Plan,
+    mut told: String,
+) -> Result<ExitStatus, CommandError> {
     let gateway = gateway(session, args)?;
-    let edits = |config: &Config| Ok(edits(config, &plan, &gateway));
-    Session::rehearse_config(&workspace, edits)?;
-    let mut told = String::new();
+    let edits = |config: &Config| Ok(edits(config, plan, &gateway));
+    Session::rehearse_config(workspace, edits)?;
     if let Some((id, credential)) = &plan.profile {
-        session.change_store(&workspace, |store| {
+        session.change_store(workspace, |store| {
             let is_new = store.profile(id) != Some(credential);
             if is_new {
                 store.upsert(id, credential.clone());
@@ -89,10 +127,29 @@ pub(super) fn run(session: &Session<'_>, args: &OnboardArgs) -> Result<ExitStatu
         let _ = writeln!(told, "Saved profile {} to {shown}", printable(id));
     }
     if let Some((variable, value)) = &plan.dotenv {
-        told += &save_variable(&workspace, variable, value)?;
+        told += &save_variable(workspace, variable, value)?;
     }
-    told += &session.change_config(&workspace, edits)?;
-    finish(session, args, &told)
+    told += &session.change_config(workspace, edits)?;
+    let status = finish(session, args, &told)?;
+    if status != ExitStatus::Success {
+        return Ok(status);
+    }
+    let workspace = session.profiles(false)?;
+    let credential = set_up(plan, &workspace);
+    try_credential::run(session, &workspace, credential.as_ref(), args.probe, args.non_interactive)
+}
+
+/// The credential that was set up, as it is stored now.
+fn set_up(plan: &Plan, workspace: &Workspace) -> Option<Credential> {
+    if let Some((_, credential)) = &plan.profile {
+        return Some(credential.clone());
+    }
+    if let Some((_, key)) = &plan.dotenv {
+        let material = Material::ApiKey { key: Some(key.clone()) };
+        return Some(Credential { provider: "openai".to_owned(), email: None, material });
+    }
+    let (id, ..) = plan.named.as_ref()?;
+    workspace.own_store().profile(id).cloned()
 }
 
 /// Ends with the status, as JSON when that was asked for.
@@ -131,6 +188,7 @@ fn ask_choice(session: &Session<'_>) -> Result<String, CommandError> {
         (CODEX_CLI, "the login of Codex on this host"),
         (TOKEN, "a setup token of Anthropic"),
     ];
+    choices.extend(LOGINS);
     choices.extend(KEY_CHOICES.iter().map(|choice| (choice.choice, choice.title)));
     choices.push((SKIP, "no credential now"));
     session.choose("Which credential?", &choices).map(str::to_owned)
@@ -152,20 +210,16 @@ fn plan(
         CLAUDE_CLI => plan_vendor(workspace, CLAUDE_CLI_PROFILE, "anthropic", "Claude Code"),
         CODEX_CLI => {
             let plan = plan_vendor(workspace, CODEX_CLI_PROFILE, "openai-codex", "Codex")?;
-            let primary = workspace.config.model.primary.as_deref();
-            let is_openai = primary.is_none_or(|primary| {
-                primary.starts_with("openai/")
-                    || ["gpt", "gpt-mini"].contains(&primary.to_lowercase().as_str())
-            });
-            Ok(Plan { model: is_openai.then_some(CODEX_MODEL), ..plan })
+            Ok(Plan { model: is_openai(workspace).then_some(CODEX_MODEL), ..plan })
         }
         other => {
             if let Some((_, way)) = MADE_ELSEWHERE.iter().find(|(known, _)| *known == other) {
                 return Err(CommandError::usage(format!("{other} is not set up here")).hint(*way));
             }
+            let logins = LOGINS.iter().map(|(login, _)| *login);
             let keys = KEY_CHOICES.iter().map(|known| known.choice);
             let known: Vec<&str> =
-                [TOKEN, CLAUDE_CLI, CODEX_CLI].into_iter().chain(keys).chain([SKIP]).collect();
+                [TOKEN, CLAUDE_CLI, CODEX_CLI].into_iter().chain(logins).chain(keys).chain([SKIP]).collect();
             Err(CommandError::usage(format!("unknown --auth-choice \"{}\"", printable(other)))
                 .hint(format!("choices: {}", known.join(", "))))
         }

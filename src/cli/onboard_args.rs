@@ -4,6 +4,7 @@ use clap::Args;
 
 /// The options of `onboard`. A secret may be `-` (one line of stdin) or `@FILE`, so that it is in no process list.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct OnboardArgs {
     /// Ask nothing
     #[arg(long)]
@@ -13,7 +14,8 @@ pub struct OnboardArgs {
     #[arg(long)]
     pub accept_risk: bool,
 
-    /// Which credential: token, claude-cli, codex-cli, skip, or one of the API keys below without "--"
+    /// Which credential: token, claude-cli, codex-cli, skip, a login (openai-codex, qwen-portal, chutes), or one of the
+    /// API keys below without "--"
     #[arg(long, value_name = "CHOICE")]
     pub auth_choice: Option<String>,
 
@@ -55,6 +57,10 @@ pub struct OnboardArgs {
     /// The gateway's password
     #[arg(long, value_name = "SECRET")]
     pub gateway_password: Option<String>,
+
+    /// Try the credential at its provider at the end, with a request that has no effect; exit code 1 when it is refused
+    #[arg(long)]
+    pub probe: bool,
 
     /// Print the status as JSON at the end
     #[arg(long)]

@@ -12,6 +12,7 @@ pub mod models;
 pub mod notice;
 pub mod oauth;
 pub mod onboarding;
+pub mod probe;
 pub mod provider;
 pub mod remedy;
 pub mod report;

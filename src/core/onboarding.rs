@@ -124,12 +124,16 @@ pub const QWEN_URL: &str = "https://portal.qwen.ai/v1";
 /// No credential now.
 pub const SKIP: &str = "skip";
 
+/// Logins that a person makes at the provider.
+pub const LOGINS: &[(&str, &str)] = &[
+    ("openai-codex", "log in at OpenAI with a ChatGPT subscription"),
+    ("qwen-portal", "log in at Qwen"),
+    ("chutes", "log in at Chutes"),
+];
+
 /// Logins that another program makes, and how to come to one.
 pub const MADE_ELSEWHERE: &[(&str, &str)] = &[
-    ("openai-codex", "`codex login`, then `openclaw onboard --auth-choice codex-cli`"),
-    ("qwen-portal", "`qwen`; `openclaw models status` finds its login by itself"),
     ("github-copilot", "add `COPILOT_GITHUB_TOKEN=<token>` to the .env of the state folder"),
-    ("chutes", "add `CHUTES_API_KEY=<key>` to the .env of the state folder"),
     ("google-antigravity", "such a login needs an OAuth client of your own; use gemini-api-key"),
     ("google-gemini-cli", "such a login needs an OAuth client of your own; use gemini-api-key"),
     ("copilot-proxy", "set models.providers.copilot-proxy in openclaw.json"),

@@ -332,6 +332,13 @@ impl Workspace {
             .collect()
     }
 
+    /// Where the config sends requests of a provider.
+    pub fn base_url(&self, provider_id: &str) -> Option<String> {
+        let entries = self.config.providers.iter();
+        let mut of_provider = entries.filter(|(id, _)| provider::normalize(id) == provider_id);
+        of_provider.find(|(_, entry)| !entry.base_url.is_empty()).map(|(_, entry)| entry.base_url.clone())
+    }
+
     /// The models of the agent in question.
     pub fn models(&self) -> ModelSettings {
         let own = agents::configured(&self.agent.id, &self.config)

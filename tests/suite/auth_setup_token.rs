@@ -137,7 +137,7 @@ fn what_is_missing_is_named() {
 fn a_token_is_added_step_by_step() {
     let env = TestEnv::new();
     let steps: Vec<(&str, &[u8])> = vec![
-        ("Token provider?", b"2\r"),
+        ("Token provider?", b"5\r"),
         ("Provider id?", b"Z.AI\r"),
         ("Profile id? [zai:manual]", b"\r"),
         ("Does this token expire? [y/N]", b"y\r"),
@@ -164,10 +164,10 @@ fn a_token_is_added_step_by_step() {
 #[test]
 fn adding_step_by_step_can_be_left_at_every_step() {
     for steps in [
-        vec![("Token provider?", &b"7\r"[..])],
+        vec![("Token provider?", &b"9\r"[..])],
         vec![("Token provider?", b"\x04")],
         vec![
-            ("Token provider?", b"2\r"),
+            ("Token provider?", b"5\r"),
             ("Provider id?", b"antropic\r"),
             ("Profile id?", b"\r"),
             ("expire?", b"\r"),

@@ -15,6 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("workspace", &["core", "format", "sys", "clock", "exit", "process"]),
     ("sync", &["workspace", "core", "format", "sys", "clock"]),
     ("login", &["refresh", "workspace", "core", "format", "sys", "clock", "process"]),
+    ("probe", &["workspace", "core", "sys", "clock"]),
     ("refresh", &["workspace", "core", "format", "sys", "clock", "process"]),
     ("settings", &["core", "exit", "format"]),
     ("render", &["core", "exit"]),
@@ -23,6 +24,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "sync",
             "login",
+            "probe",
             "refresh",
             "settings",
             "sys",

@@ -366,7 +366,8 @@ fn a_device_login_that_is_refused_ends_or_is_interrupted_stores_nothing() {
     let before = env.text(CONFIG);
     let (shown, code) = login(&env, "qwen-portal", &["--timeout", "200ms"], Vec::new());
     assert_eq!((code, shown.contains("nobody logged in in time")), (Some(1), true), "{shown}");
-    let (shown, code) = login(&env, "qwen-portal", &[], vec![("Code: ABCD", Box::new(|_| CTRL_C.to_vec()))]);
+    let (shown, code) =
+        login(&env, "qwen-portal", &[], vec![("Ctrl-C ends it", Box::new(|_| CTRL_C.to_vec()))]);
     assert_eq!(code, Some(130), "{shown}");
     nothing_was_stored(&env, &before);
     let provider = Provider::knowing(&[]).scripted(|_| Some(Reply::text(200, "<html>")));

@@ -4,7 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use serde_json::{Value, json};
 
-use crate::support::{CONFIG, DAY, Outcome, STORE, TestEnv, api_key};
+use crate::support::provider::{Provider, Reply};
+use crate::support::{CONFIG, DAY, OPS, Outcome, STORE, TestEnv, api_key};
 
 const DOTENV: &str = ".openclaw/.env";
 
@@ -220,7 +221,7 @@ fn wrong_answers_are_told_and_change_nothing() {
         ),
         (
             &["onboard", "--non-interactive", "--accept-risk", "--auth-choice", "openai-codex"],
-            "`codex login`",
+            "OAuth requires interactive mode.",
         ),
         (
             &["onboard", "--non-interactive", "--accept-risk", "--gateway-auth", "password"],
@@ -263,7 +264,11 @@ fn a_person_is_asked_on_a_terminal() {
     let env = TestEnv::new();
     let (shown, code) = env.on_a_terminal(
         &["onboard"],
-        &[("Which credential?", b"apiKey\r"), ("nothing is shown", b"sk-typed\r")],
+        &[
+            ("Which credential?", b"apiKey\r"),
+            ("nothing is shown", b"sk-typed\r"),
+            ("Try it at anthropic now?", b"\r"),
+        ],
     );
     assert_eq!(code, Some(0), "{shown}");
     assert!(shown.contains("Anthropic API key") && !shown.contains("sk-typed"), "{shown}");
@@ -271,7 +276,7 @@ fn a_person_is_asked_on_a_terminal() {
 
     for (steps, code) in [
         (vec![("Which credential?", &b"99\r"[..])], 64),
-        (vec![("Which credential?", &b"4\r"[..]), ("nothing is shown", &b"\x03"[..])], 130),
+        (vec![("Which credential?", &b"7\r"[..]), ("nothing is shown", &b"\x03"[..])], 130),
     ] {
         let env = TestEnv::new();
         let (shown, found) = env.on_a_terminal(&["onboard"], &steps);
@@ -280,4 +285,82 @@ fn a_person_is_asked_on_a_terminal() {
     }
     let typed: Value = env.read_json(CONFIG)["gateway"]["auth"]["mode"].clone();
     assert_eq!(typed, "token");
+}
+
+#[test]
+fn a_credential_is_tried_on_request_and_a_clear_no_is_exit_code_1() {
+    for (key, status, wanted, code) in [
+        ("sk-good", 200, "probe: anthropic ok", 0),
+        ("sk-bad", 401, "probe: anthropic auth", 1),
+        ("sk-busy", 429, "probe: anthropic rate_limit", 0),
+    ] {
+        let provider = Provider::knowing(&[]).scripted(move |seen| {
+            assert_eq!((seen.path.as_str(), seen.headers["x-api-key"].as_str()), ("/models", key));
+            Some(Reply::json(status, json!({"data": []})))
+        });
+        let env = TestEnv::new();
+        env.file(OPS, provider.ops(&["anthropic"])).file("key", key);
+        let keyfile = format!("@{}", env.path("key").display());
+        let ran = env.run(&[
+            "onboard",
+            "--non-interactive",
+            "--accept-risk",
+            "--anthropic-api-key",
+            &keyfile,
+            "--probe",
+            "--json",
+        ]);
+        assert_eq!(ran.code, code, "{ran:?}");
+        assert!(ran.stderr.contains(wanted), "{ran:?}");
+        assert!(ran.json()["auth"]["storePath"].is_string());
+        assert_eq!(provider.seen().len(), 1);
+        assert!(!ran.stderr.contains(key) && !ran.stdout.contains(key));
+        // Nothing is sent unless it is asked for.
+        let ran =
+            env.run(&["onboard", "--non-interactive", "--accept-risk", "--anthropic-api-key", &keyfile]);
+        assert_eq!((ran.code, provider.seen().len()), (0, 1), "{ran:?}");
+    }
+    let env = TestEnv::new();
+    let ran = env.run(&["onboard", "--non-interactive", "--accept-risk", "--auth-choice", "skip", "--probe"]);
+    assert!(ran.code == 0 && ran.stderr.contains("nothing to try"), "{ran:?}");
+    env.file("key", "mm-key");
+    let keyfile = format!("@{}", env.path("key").display());
+    let ran = env.run(&[
+        "onboard",
+        "--non-interactive",
+        "--accept-risk",
+        "--minimax-api-key",
+        &keyfile,
+        "--auth-choice",
+        "minimax-api",
+        "--probe",
+    ]);
+    assert!(ran.code == 0 && ran.stderr.contains("probe: minimax unknown (no_cheap_probe)"), "{ran:?}");
+}
+
+#[test]
+fn a_login_can_be_made_on_the_way() {
+    let tokens = json!({"access_token": "at-qwen", "refresh_token": "rt-qwen", "expires_in": 21600});
+    let provider = Provider::knowing(&[]).scripted(move |seen| {
+        Some(if seen.path == "/device" {
+            Reply::json(
+                200,
+                json!({"device_code": "d", "user_code": "AB-12", "interval": 0.02,
+                "verification_uri": "https://chat.qwen.ai/authorize"}),
+            )
+        } else {
+            Reply::json(200, tokens.clone())
+        })
+    });
+    let env = TestEnv::real_time();
+    env.file(OPS, provider.ops(&["qwen-portal"]));
+    let (shown, code) = env.on_a_terminal(&["onboard"], &[("Which credential?", b"qwen-portal\r")]);
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("AB-12") && shown.contains("Auth profile: qwen-portal:default"), "{shown}");
+    let config = env.read_json(CONFIG);
+    assert_eq!(config["agents"]["defaults"]["model"]["primary"], "qwen-portal/coder-model");
+    assert_eq!(
+        (config["gateway"]["mode"].as_str(), config["gateway"]["port"].as_u64()),
+        (Some("local"), Some(18789))
+    );
 }

@@ -5,6 +5,7 @@ pub(crate) mod provider;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -13,8 +14,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
+use nix::poll::{PollFd, PollFlags, poll};
 use openclaw::cli;
-use openclaw::clock::Clock;
+use openclaw::clock::{Clock, Deadline};
 use openclaw::process::{FakeProcess, Process};
 use serde_json::{Value, json};
 
@@ -262,24 +264,27 @@ impl TestEnv {
         drop(command);
         let mut terminal =
             fs_err::File::from_parts(std::fs::File::from(pty.master.try_clone().unwrap()), "pty");
-        let (mut shown, mut chunk) = (String::new(), [0; 4096]);
-        let mut seen = 0;
-        for (wanted, typed) in steps {
-            while !shown[seen..].contains(wanted) {
+        let (mut shown, mut chunk, mut seen) = (String::new(), [0; 4096], 0);
+        let mut steps = steps.into_iter().peekable();
+        // A program that waits for something that never comes loses its terminal, and with it its life.
+        let limit = Deadline::after(Duration::from_mins(1));
+        loop {
+            let ended = child.try_wait().unwrap();
+            let mut readable = [PollFd::new(pty.master.as_fd(), PollFlags::POLLIN)];
+            if poll(&mut readable, 20_u16).unwrap() > 0 {
                 let count = terminal.read(&mut chunk).unwrap();
                 shown.push_str(&String::from_utf8_lossy(&chunk[..count]));
+            } else if let Some(status) = ended {
+                let left: Vec<_> = steps.map(|(wanted, _)| wanted).collect();
+                assert!(left.is_empty(), "ended without {left:?}: {shown}");
+                return (shown, status.code());
             }
-            seen = shown.len();
-            terminal.write_all(&typed(&shown)).unwrap();
+            if let Some((_, typed)) = steps.next_if(|(wanted, _)| shown[seen..].contains(wanted)) {
+                seen = shown.len();
+                terminal.write_all(&typed(&shown)).unwrap();
+            }
+            assert!(!limit.has_passed(), "still running: {shown}");
         }
-        let status = child.wait().unwrap();
-        // What was written before the end is still in the terminal; reading stops when there is nothing more.
-        nix::fcntl::fcntl(&pty.master, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK)).unwrap();
-        while let Ok(count @ 1..) = terminal.read(&mut chunk) {
-            shown.push_str(&String::from_utf8_lossy(&chunk[..count]));
-        }
-        drop(pty.slave);
-        (shown, status.code())
     }
 }
 

@@ -1,0 +1,43 @@
+//! Trying a credential that was just set up, on request.
+
+use crate::cli::Session;
+use crate::core::credential::Credential;
+use crate::core::probe::ProbeStatus;
+use crate::exit::{CommandError, ExitStatus};
+use crate::probe;
+use crate::render::printable;
+use crate::workspace::Workspace;
+
+/// Tries it when that is wanted, or when a person at the terminal says so. Fails only on a clear no of the provider.
+pub(super) fn run(
+    session: &Session<'_>,
+    workspace: &Workspace,
+    credential: Option<&Credential>,
+    is_wanted: bool,
+    is_silent: bool,
+) -> Result<ExitStatus, CommandError> {
+    let Some(credential) = credential else {
+        if is_wanted {
+            session.printer.message("note: no credential was set up, so there is nothing to try");
+        }
+        return Ok(ExitStatus::Success);
+    };
+    let provider = printable(&credential.provider);
+    let question = format!("Try it at {provider} now? The request has no effect.");
+    if !is_wanted && (is_silent || !session.is_confirmed(&question, false)?) {
+        return Ok(ExitStatus::Success);
+    }
+    let progress = session.printer.progress();
+    progress.show(&format!("asking {provider}"));
+    let probed = probe::probe(workspace, session.clock, credential, probe::TIME_LIMIT);
+    drop(progress);
+    let latency = probed.latency_ms.map_or_else(String::new, |ms| format!(", {ms} ms"));
+    let word = probed.status.word();
+    session.printer.message(&format!("probe: {provider} {word} ({}{latency})", probed.message));
+    Ok(match probed.status {
+        ProbeStatus::Auth | ProbeStatus::Billing => ExitStatus::Failing,
+        ProbeStatus::Ok | ProbeStatus::RateLimit | ProbeStatus::Timeout | ProbeStatus::Unknown => {
+            ExitStatus::Success
+        }
+    })
+}
