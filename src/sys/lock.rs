@@ -1,11 +1,11 @@
-//! Locks that programs on this host agree on: directories. The Node program has one beside its store (proper-lockfile
-//! 4.1.2), Claude Code two for a refresh.
+//! Locks that programs on this host agree on. The Node program has a directory beside its store (proper-lockfile 4.1.2),
+//! Claude Code two directories for a refresh, Qwen Code a file.
 //!
 //! Between our own processes an advisory lock on the folder comes first, so that two of us never break the same stale
 //! lock: the protocol itself leaves a window there.
 
-use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
@@ -26,11 +26,22 @@ const TURN_TRIES: usize = 100;
 /// How often a lock that is held for long shows that its holder lives (Claude Code's interval, the shortest in use).
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// The directories of one lock and the rule by which they go stale.
+/// What is made to take a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// Empty directories.
+    Directories,
+    /// Files with a word in them.
+    Files,
+}
+
+/// The places of one lock and the rule by which they go stale.
 #[derive(Clone, Debug)]
 pub struct Protocol {
     /// All of them are taken, or none.
-    pub directories: Vec<PathBuf>,
+    pub places: Vec<PathBuf>,
+    /// What is made there.
+    pub made: Made,
     /// One that nobody has touched for this long, in ms, belongs to a dead process.
     pub stale_ms: i64,
 }
@@ -41,7 +52,7 @@ impl Protocol {
         let mut name = target.as_os_str().to_owned();
         name.push(".lock");
         // proper-lockfile: `stale` as the Node program sets it.
-        Self { directories: vec![PathBuf::from(name)], stale_ms: 30_000 }
+        Self { places: vec![PathBuf::from(name)], made: Made::Directories, stale_ms: 30_000 }
     }
 
     /// The locks under which Claude Code renews the login in a credentials file of `~/.claude`: the current one and
@@ -50,7 +61,15 @@ impl Protocol {
         let folder = credentials.parent();
         let current = folder.map(|folder| folder.join(".oauth_refresh.lock"));
         let earlier = folder.and_then(Path::parent).map(|home| home.join(".claude.lock"));
-        Self { directories: current.into_iter().chain(earlier).collect(), stale_ms: 60_000 }
+        let places = current.into_iter().chain(earlier).collect();
+        Self { places, made: Made::Directories, stale_ms: 60_000 }
+    }
+
+    /// The lock under which Qwen Code renews the login in a credentials file (its `sharedTokenManager.ts`), stale after
+    /// ten seconds.
+    pub fn of_qwen_code(credentials: &Path) -> Self {
+        let place = credentials.with_file_name("oauth_creds.lock");
+        Self { places: vec![place], made: Made::Files, stale_ms: 10_000 }
     }
 }
 
@@ -62,10 +81,11 @@ pub struct Lock {
     between_us: Vec<std::fs::File>,
 }
 
-/// One directory of a lock, as it was when it was made; `None` when it was gone at once.
+/// One place of a lock, as it was when it was made; without an identity when it was gone at once.
 #[derive(Clone, Debug)]
 struct Held {
-    directory: PathBuf,
+    place: PathBuf,
+    made: Made,
     identity: Option<(u64, u64)>,
 }
 
@@ -78,7 +98,7 @@ pub enum LockError {
     /// A signal came while waiting.
     #[error("interrupted")]
     Interrupted,
-    /// The lock directory cannot be made.
+    /// It cannot be made.
     #[error("the lock {} cannot be taken: {}", .0.display(), files::reason(.1))]
     Io(PathBuf, io::Error),
 }
@@ -90,7 +110,7 @@ pub fn acquire(
     patience: Duration,
     interrupted: &dyn Fn() -> bool,
 ) -> Result<Lock, LockError> {
-    let folders = protocol.directories.iter().filter_map(|directory| directory.parent());
+    let folders = protocol.places.iter().filter_map(|place| place.parent());
     let folders: Vec<_> = folders.filter_map(|folder| fs_err::File::open(folder).ok()).collect();
     let mut turns = 0;
     let (mut waited, mut wait) = (Duration::ZERO, FIRST_WAIT);
@@ -98,19 +118,19 @@ pub fn acquire(
         while folders.get(turns).is_some_and(|folder| has_turn(folder.file())) {
             turns += 1;
         }
-        let mut busy = protocol.directories.first();
+        let mut busy = protocol.places.first();
         if turns == folders.len() {
             // What is taken goes again when one is busy, so that nobody waits for us who holds that one.
             let mut lock = Lock { held: Vec::new(), between_us: Vec::new() };
             busy = None;
-            for directory in &protocol.directories {
-                match try_make(directory, protocol.stale_ms, clock) {
+            for place in &protocol.places {
+                match try_make(place, protocol, clock) {
                     Ok(Some(held)) => lock.held.push(held),
                     Ok(None) => {
-                        busy = Some(directory);
+                        busy = Some(place);
                         break;
                     }
-                    Err(error) => return Err(LockError::Io(directory.clone(), error)),
+                    Err(error) => return Err(LockError::Io(place.clone(), error)),
                 }
             }
             if busy.is_none() {
@@ -148,52 +168,67 @@ fn has_turn(folder: &std::fs::File) -> bool {
     !matches!(folder.try_lock(), Err(std::fs::TryLockError::WouldBlock))
 }
 
-/// One try: the directory when it is ours now, `None` when somebody else holds it.
-fn try_make(directory: &Path, stale_ms: i64, clock: &Clock) -> io::Result<Option<Held>> {
+/// One try: the place when it is ours now, `None` when somebody else holds it.
+fn try_make(place: &Path, protocol: &Protocol, clock: &Clock) -> io::Result<Option<Held>> {
     for _ in 0..2 {
-        match fs_err::create_dir(directory) {
+        match make(place, protocol.made) {
             Ok(()) => {
-                return Ok(Some(Held { directory: directory.to_owned(), identity: identity(directory) }));
+                let (place, made) = (place.to_owned(), protocol.made);
+                return Ok(Some(Held { identity: identity(&place), place, made }));
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
-        let Ok(metadata) = fs_err::symlink_metadata(directory) else { continue };
+        let Ok(metadata) = fs_err::symlink_metadata(place) else { continue };
         let age = clock.now().timestamp_millis() - files::modified_ms(&metadata);
         // A holder sets its clock's time, at most a second ahead: much later means that the clock was once wrong.
-        if age.abs() <= stale_ms {
+        if age.abs() <= protocol.stale_ms {
             return Ok(None);
         }
-        break_stale(directory)?;
+        break_stale(place, protocol.made)?;
     }
     Ok(None)
 }
 
-/// Removes a stale lock. One with something in it, which the Node program can never remove, is moved aside.
-fn break_stale(directory: &Path) -> io::Result<()> {
-    match fs_err::remove_dir(directory) {
+fn make(place: &Path, made: Made) -> io::Result<()> {
+    match made {
+        Made::Directories => fs_err::create_dir(place),
+        Made::Files => {
+            let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(place);
+            file?.write_all(b"openclaw")
+        }
+    }
+}
+
+/// Removes a stale lock. A directory with something in it, which the Node program can never remove, is moved aside.
+fn break_stale(place: &Path, made: Made) -> io::Result<()> {
+    let removed = match made {
+        Made::Directories => fs_err::remove_dir(place),
+        Made::Files => fs_err::remove_file(place),
+    };
+    match removed {
         Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-            let mut aside = directory.as_os_str().to_owned();
+            let mut aside = place.as_os_str().to_owned();
             aside.push(format!(".stale-{}", std::process::id()));
-            fs_err::rename(directory, PathBuf::from(aside))
+            fs_err::rename(place, PathBuf::from(aside))
         }
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }
 
-fn identity(directory: &Path) -> Option<(u64, u64)> {
-    fs_err::symlink_metadata(directory).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+fn identity(place: &Path) -> Option<(u64, u64)> {
+    fs_err::symlink_metadata(place).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 impl Held {
     fn is_ours(&self) -> bool {
-        self.identity.is_some() && identity(&self.directory) == self.identity
+        self.identity.is_some() && identity(&self.place) == self.identity
     }
 }
 
 impl Lock {
-    /// Whether every directory is still the one that we made; else somebody took us for dead.
+    /// Whether every place is still the one that we made; else somebody took us for dead.
     pub fn is_held(&self) -> bool {
         self.held.iter().all(Held::is_ours)
     }
@@ -206,7 +241,7 @@ impl Lock {
             while stopped.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Timeout) {
                 let (now, follow) = (TimeSpec::UTIME_NOW, UtimensatFlags::NoFollowSymlink);
                 for held in held.iter().filter(|held| held.is_ours()) {
-                    let _ = utimensat(AT_FDCWD, &held.directory, &now, &now, follow);
+                    let _ = utimensat(AT_FDCWD, &held.place, &now, &now, follow);
                 }
             }
         });
@@ -217,7 +252,10 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         for held in self.held.iter().rev().filter(|held| held.is_ours()) {
-            drop(fs_err::remove_dir(&held.directory));
+            drop(match held.made {
+                Made::Directories => fs_err::remove_dir(&held.place),
+                Made::Files => fs_err::remove_file(&held.place),
+            });
         }
     }
 }

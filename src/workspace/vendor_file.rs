@@ -63,12 +63,12 @@ impl VendorFile {
         patience: Duration,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Option<Lock>, LockError> {
-        match self.vendor {
-            Vendor::ClaudeCode => {
-                lock::acquire(&Protocol::of_claude_code(&self.path), clock, patience, interrupted).map(Some)
-            }
-            Vendor::Codex | Vendor::QwenCode => Ok(None),
-        }
+        let protocol = match self.vendor {
+            Vendor::ClaudeCode => Protocol::of_claude_code(&self.path),
+            Vendor::Codex => return Ok(None),
+            Vendor::QwenCode => Protocol::of_qwen_code(&self.path),
+        };
+        lock::acquire(&protocol, clock, patience, interrupted).map(Some)
     }
 
     /// What it says now.

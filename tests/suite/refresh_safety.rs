@@ -13,6 +13,7 @@ use crate::support::{
     real_now_ms, set_mtime_back, skipped,
 };
 
+const QWEN: &str = ".qwen/oauth_creds.json";
 const RECOVERY: &str = ".openclaw/recovery";
 const REFRESH: &[&str] = &["models", "auth", "refresh"];
 /// What a step of a refresh is to the kernel.
@@ -57,8 +58,8 @@ fn token_in_claude_file(env: &TestEnv) -> String {
 /// Every lock directory that a refresh of this host may leave behind.
 fn locks(env: &TestEnv) -> Vec<PathBuf> {
     let store = env.path(STORE).canonicalize().unwrap();
-    let mut locks = Protocol::of_store(&store).directories;
-    locks.extend(Protocol::of_claude_code(&env.path(CLAUDE)).directories);
+    let mut locks = Protocol::of_store(&store).places;
+    locks.extend(Protocol::of_claude_code(&env.path(CLAUDE)).places);
     locks
 }
 
@@ -105,10 +106,56 @@ fn claude_code_and_we_renew_at_the_same_time_and_one_of_us_adopts() {
 }
 
 #[test]
+fn qwen_code_and_we_renew_at_the_same_time_and_one_of_us_adopts() {
+    for round in 0..5 {
+        let provider = Provider::knowing(&["rt-BBBB"]);
+        let env = TestEnv::real_time();
+        let login = |at: &str, rt: &str, expires: i64| {
+            json!({"access_token": at, "refresh_token": rt, "expiry_date": expires, "resource_url": "x"})
+                .to_string()
+        };
+        env.file(QWEN, login("at-AAAA", "rt-BBBB", real_now_ms() - HOUR))
+            .file(OPS, provider.ops(&["qwen-portal"]));
+        let lock = env.path(QWEN).with_file_name("oauth_creds.lock");
+        std::thread::scope(|scope| {
+            // Qwen Code's side: a file made exclusively, look again, spend, write in place, remove the file.
+            scope.spawn(|| {
+                while fs_err::File::create_new(&lock).is_err() {
+                    std::thread::yield_now();
+                }
+                let tokens = env.read_json(QWEN);
+                if tokens["expiry_date"].as_i64().unwrap() < real_now_ms() {
+                    let new = provider.spend(tokens["refresh_token"].as_str().unwrap()).unwrap();
+                    let (at, rt) =
+                        (new["access_token"].as_str().unwrap(), new["refresh_token"].as_str().unwrap());
+                    env.file(QWEN, login(at, rt, real_now_ms() + 6 * HOUR));
+                }
+                fs_err::remove_file(&lock).unwrap();
+            });
+            scope.spawn(|| {
+                let ran = outcome(&mut env.command(REFRESH));
+                assert_eq!(ran.code, 0, "round {round}: {ran:?}");
+            });
+        });
+        let stored = env.read_json(STORE)["profiles"]["qwen-portal:qwen-cli"]["refresh"].clone();
+        assert_eq!((provider.reused(), stored.as_str()), (0, Some("rt-generation-1")), "round {round}");
+        assert_eq!(env.read_json(QWEN)["refresh_token"], "rt-generation-1", "round {round}");
+        assert!(!lock.exists(), "round {round}");
+    }
+    let provider = Provider::knowing(&["rt-BBBB"]);
+    let env = TestEnv::real_time();
+    env.file(QWEN, json!({"access_token": "a", "refresh_token": "rt-BBBB", "expiry_date": 5}).to_string());
+    env.file(OPS, provider.ops(&["qwen-portal"])).file(".qwen/oauth_creds.lock", "left by a dead one");
+    set_mtime_back(&env.path(".qwen/oauth_creds.lock"), Duration::from_secs(11));
+    assert_eq!(env.run(REFRESH).code, 0);
+    assert!(!env.exists(".qwen/oauth_creds.lock"));
+}
+
+#[test]
 fn a_lock_that_claude_code_left_is_broken_by_its_own_rule() {
     let provider = Provider::knowing(&["rt-BBBB"]);
     let env = host(&provider);
-    let left = &Protocol::of_claude_code(&env.path(CLAUDE)).directories[0];
+    let left = &Protocol::of_claude_code(&env.path(CLAUDE)).places[0];
     fs_err::create_dir(left).unwrap();
     set_mtime_back(left, Duration::from_secs(61));
     assert_eq!(env.run(REFRESH).code, 0);
@@ -119,14 +166,14 @@ fn a_lock_that_claude_code_left_is_broken_by_its_own_rule() {
     let env = TestEnv::new();
     env.file(CLAUDE, claude_file("at-AAAA", "rt-BBBB", env.now_ms() - HOUR))
         .file(OPS, provider.ops(&["anthropic"]));
-    let young = Protocol::of_claude_code(&env.path(CLAUDE)).directories[1].clone();
+    let young = Protocol::of_claude_code(&env.path(CLAUDE)).places[1].clone();
     fs_err::create_dir(&young).unwrap();
     env.set_modified(".claude.lock", env.now_ms() + 50_000);
     let ran = env.run(REFRESH);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stdout.contains("Claude Code holds its lock ~/.claude.lock"), "{ran:?}");
     assert_eq!(provider.spent(), 0);
-    assert!(!Protocol::of_claude_code(&env.path(CLAUDE)).directories[0].exists());
+    assert!(!Protocol::of_claude_code(&env.path(CLAUDE)).places[0].exists());
 }
 
 /// What one kill came to.

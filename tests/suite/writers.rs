@@ -29,7 +29,7 @@ fn token(number: usize) -> Credential {
 
 /// The directory that locks the store.
 fn lock_of(env: &TestEnv) -> std::path::PathBuf {
-    Protocol::of_store(&env.path(STORE).canonicalize().unwrap()).directories.remove(0)
+    Protocol::of_store(&env.path(STORE).canonicalize().unwrap()).places.remove(0)
 }
 
 /// The child's part: writes its profiles one after the other, or sits on the lock as the Node program would.
