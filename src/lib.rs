@@ -13,6 +13,7 @@ pub mod probe;
 pub mod process;
 pub mod refresh;
 pub mod render;
+pub mod scan;
 pub mod settings;
 pub mod sync;
 pub mod sys;

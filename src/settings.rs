@@ -87,6 +87,12 @@ pub fn places(list: &[String], is_meant: impl Fn(&str) -> bool) -> Vec<usize> {
     list.iter().enumerate().filter(|(_, entry)| is_meant(entry)).map(|(place, _)| place).collect()
 }
 
+/// Makes models the ones to fail over to, in the place of those that were.
+pub fn set_fallbacks(config: &Config, slot: Slot, keys: &[String]) -> Vec<Edit> {
+    let allowed = keys.iter().filter_map(|key| allow(config, key));
+    std::iter::once(Edit::Set(fallbacks_path(slot), json!(keys))).chain(allowed).collect()
+}
+
 /// Empties the list.
 pub fn clear_fallbacks(slot: Slot) -> Vec<Edit> {
     vec![Edit::Set(fallbacks_path(slot), json!([]))]

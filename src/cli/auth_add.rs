@@ -1,6 +1,6 @@
 //! `openclaw models auth add`: a token or a login, asked for step by step.
 
-use crate::cli::args::{LoginArgs, PasteTokenArgs, SetupTokenArgs};
+use crate::cli::auth_args::{LoginArgs, PasteTokenArgs, SetupTokenArgs};
 use crate::cli::{Session, auth_login, auth_paste, auth_setup_token};
 use crate::core::onboarding::LOGINS;
 use crate::core::{provider, token};

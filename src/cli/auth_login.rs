@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::cli::Session;
-use crate::cli::args::LoginArgs;
+use crate::cli::auth_args::LoginArgs;
 use crate::cli::auth_paste::known_provider;
 use crate::cli::new_profile::{self, NewProfile};
 use crate::clock::Deadline;

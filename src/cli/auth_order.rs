@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::cli::Session;
-use crate::cli::args::OrderCommand;
+use crate::cli::auth_args::OrderCommand;
 use crate::cli::models_settings::pretty;
 use crate::core::provider;
 use crate::exit::{CommandError, ExitStatus};

@@ -1,7 +1,7 @@
 //! `openclaw models auth paste-token`.
 
 use crate::cli::Session;
-use crate::cli::args::PasteTokenArgs;
+use crate::cli::auth_args::PasteTokenArgs;
 use crate::cli::new_profile::{self, NewProfile};
 use crate::core::credential::{CLAUDE_CLI_PROFILE, Expiry};
 use crate::core::provider::{self, PROVIDERS};

@@ -1,7 +1,7 @@
 //! `openclaw models auth list`, `remove`, `unblock`.
 
 use crate::cli::Session;
-use crate::cli::args::{AuthRemoveArgs, ProfileArg};
+use crate::cli::auth_args::{AuthRemoveArgs, ProfileArg};
 use crate::exit::{CommandError, ExitStatus};
 use crate::format::config_edit::Edit;
 use crate::format::config_sections::Config;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cli::Session;
-use crate::cli::args::RefreshArgs;
+use crate::cli::auth_args::RefreshArgs;
 use crate::core::credential::EpochMs;
 use crate::core::login::Vendor;
 use crate::core::{provider, span};

@@ -4,7 +4,7 @@ use std::io;
 use std::process::Command;
 
 use crate::cli::Session;
-use crate::cli::args::SetupTokenArgs;
+use crate::cli::auth_args::SetupTokenArgs;
 use crate::cli::auth_paste::ask_on_terminal;
 use crate::cli::new_profile::NewProfile;
 use crate::core::credential::{CLAUDE_CLI_PROFILE, Expiry, Material};

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod auth_add;
+pub mod auth_args;
 mod auth_login;
 mod auth_order;
 mod auth_paste;
@@ -9,6 +10,7 @@ mod auth_profiles;
 mod auth_refresh;
 mod auth_setup_token;
 mod models_list;
+mod models_scan;
 mod models_settings;
 mod models_status;
 mod new_profile;
@@ -40,7 +42,8 @@ use crate::workspace::config_store::ConfigStore;
 use crate::workspace::paths::Installation;
 use crate::workspace::store::{UpdateError, Updated};
 use crate::workspace::{Request, Workspace};
-use args::{AuthCommand, Cli, Command, ModelsCommand, StatusArgs};
+use args::{Cli, Command, ModelsCommand, StatusArgs};
+use auth_args::AuthCommand;
 use printer::Printer;
 
 /// How long a command may take to read its host when nothing says otherwise.
@@ -89,6 +92,7 @@ fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatu
                 ModelsCommand::Status(args) => models_status::run(cli, &args.or(&before), printer, clock),
                 ModelsCommand::Set(args) => models_settings::set(&session, Slot::Text, &args.model),
                 ModelsCommand::SetImage(args) => models_settings::set(&session, Slot::Image, &args.model),
+                ModelsCommand::Scan(args) => models_scan::run(&session, args),
                 ModelsCommand::List(args) => models_list::run(&session, args),
                 ModelsCommand::Auth(AuthCommand::Add) => auth_add::run(&session),
                 ModelsCommand::Auth(AuthCommand::Login(args)) => auth_login::run(&session, args),

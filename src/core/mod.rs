@@ -16,6 +16,7 @@ pub mod probe;
 pub mod provider;
 pub mod remedy;
 pub mod report;
+pub mod scan;
 pub mod secret;
 pub mod snapshot;
 pub mod span;

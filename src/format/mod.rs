@@ -9,6 +9,7 @@ pub mod config_sections;
 pub mod dotenv;
 pub mod jwt;
 pub mod legacy;
+pub mod model_list;
 pub mod models_json;
 pub mod oauth;
 pub mod ops;

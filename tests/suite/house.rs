@@ -17,6 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("login", &["refresh", "workspace", "core", "format", "sys", "clock", "process"]),
     ("probe", &["workspace", "core", "sys", "clock"]),
     ("refresh", &["workspace", "core", "format", "sys", "clock", "process"]),
+    ("scan", &["workspace", "core", "format", "sys"]),
     ("settings", &["core", "exit", "format"]),
     ("render", &["core", "exit"]),
     (
@@ -26,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "login",
             "probe",
             "refresh",
+            "scan",
             "settings",
             "sys",
             "workspace",

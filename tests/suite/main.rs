@@ -22,6 +22,7 @@ mod onboard;
 mod properties;
 mod refresh;
 mod refresh_safety;
+mod scan;
 mod states;
 mod status_json;
 mod status_text;
