@@ -14,7 +14,7 @@ const OAUTH_JSON: &str = ".openclaw/credentials/oauth.json";
 const PLANTED: u32 = 30;
 
 /// A secret that looks like nothing else and has no eight characters in common with another one.
-fn canary(number: u32) -> String {
+pub(crate) fn canary(number: u32) -> String {
     let mut state = u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut secret = String::from("Q");
     while secret.len() < 40 {
@@ -25,7 +25,7 @@ fn canary(number: u32) -> String {
     secret
 }
 
-fn assert_silent(outcome: &Outcome, secrets: &[String], what: &str) {
+pub(crate) fn assert_silent(outcome: &Outcome, secrets: &[String], what: &str) {
     let output = format!("{}{}", outcome.stdout, outcome.stderr);
     let pieces: HashSet<&[u8]> = output.as_bytes().windows(8).collect();
     for piece in secrets.iter().flat_map(|secret| secret.as_bytes().windows(8)) {

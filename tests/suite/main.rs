@@ -11,6 +11,7 @@ mod auth_profiles;
 mod auth_setup_token;
 mod bad_input;
 mod canary;
+mod canary_out;
 mod documents;
 mod environment;
 mod harmless;
