@@ -7,12 +7,17 @@ use std::sync::Arc;
 use chrono::DateTime;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use openclaw::core::assess::assess;
+use openclaw::core::oauth::Parked;
 use openclaw::core::report::{Policy, Report};
+use openclaw::core::secret::Secret;
 use openclaw::core::snapshot::{FilePath, LoginFacts, ProfileRecord, Snapshot};
 use openclaw::core::store::AuthStore;
 use openclaw::format::auth_profiles;
+use openclaw::format::oauth;
+use openclaw::format::recovery;
 use openclaw::render::text::Look;
 use openclaw::render::{json, text};
+use openclaw::sys::files;
 
 const SIZES: [usize; 3] = [5, 1_000, 10_000];
 
@@ -43,7 +48,7 @@ fn snapshot(store: &AuthStore) -> Snapshot {
                 store: Arc::new(FilePath::default()),
                 inherited: false,
                 login: LoginFacts::default(),
-                refresh: openclaw::core::oauth::RefreshRecord::default(),
+                refresh: openclaw::core::refresh::RefreshRecord::default(),
             })
             .collect(),
         ..Snapshot::default()
@@ -82,5 +87,23 @@ fn functions(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, functions);
+/// The window of a refresh that nothing can close: from the last byte of the provider's answer to durable tokens.
+#[expect(clippy::expect_used, reason = "a figure of something that failed would be none")]
+fn window(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let room = files::reserve(&folder.path().join("room"), 16 * 1024).expect("room for an answer");
+    let answer = Secret::new(format!(
+        r#"{{"access_token": "{0}", "refresh_token": "{0}", "expires_in": 28800}}"#,
+        "x".repeat(120)
+    ));
+    criterion.bench_function("refresh window", |bench| {
+        bench.iter(|| {
+            let tokens = oauth::tokens(black_box(&answer), 0, 0).expect("tokens");
+            let parked = Parked { provider: "anthropic".to_owned(), spent: "0".repeat(64), tokens };
+            files::overwrite(&room, &recovery::write(&parked)).expect("a durable write");
+        });
+    });
+}
+
+criterion_group!(benches, functions, window);
 criterion_main!(benches);

@@ -31,6 +31,10 @@ const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 /// The wait between two polls when the provider names none, and the longest that it is slowed down to (reference: 2 s,
 /// 1.5 times as long with each `slow_down`, at most 10 s).
 const POLL_INTERVAL: Duration = Duration::from_secs(2);
+/// How much longer each `slow_down` makes it then (RFC 8628, section 3.5).
+const SLOWER_BY: Duration = Duration::from_secs(5);
+/// How long one poll may take: a person may want to end the wait.
+const POLL_LIMIT: Duration = Duration::from_secs(5);
 /// How long a code lives when the provider does not say.
 const DEFAULT_LIFE_S: f64 = 300.0;
 const LONGEST_POLL_INTERVAL: Duration = Duration::from_secs(10);
@@ -60,13 +64,13 @@ impl<'p> Parties<'p> {
         Ok(client.map(|client| Self { oauth, client, token_url, clock }))
     }
 
-    fn ask_for_tokens(&self, members: &[(&str, &str)]) -> Result<Tokens, Refused> {
+    fn ask_for_tokens(&self, members: &[(&str, &str)], limit: Duration) -> Result<Tokens, Refused> {
         let mut members = members.to_vec();
         members.push(("client_id", &self.client.id));
         members.extend(self.client.secret.as_ref().map(|secret| ("client_secret", secret.expose())));
         let (content_type, body) = bodies::body(Style::Form, &members);
         let request = Request::post(self.token_url.clone(), content_type, body);
-        exchange::tokens(&request, self.oauth, TIME_LIMIT, self.clock)
+        exchange::tokens(&request, self.oauth, limit, self.clock)
     }
 }
 
@@ -100,6 +104,21 @@ pub struct BrowserLogin<'p> {
 /// What the browser brings back.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Code(Secret);
+
+/// Why there is no code.
+#[derive(Debug, PartialEq, Eq)]
+pub enum CodeError {
+    /// The provider said no.
+    Refused(String),
+    /// What came is not the answer that is waited for.
+    Wrong(String),
+}
+
+impl CodeError {
+    fn wrong(why: &str) -> Self {
+        Self::Wrong(why.to_owned())
+    }
+}
 
 impl<'p> BrowserLogin<'p> {
     /// Makes the address of the page.
@@ -144,57 +163,65 @@ impl<'p> BrowserLogin<'p> {
             .map_err(|error| format!("port {port} cannot be listened on: {error}"))
     }
 
-    /// The code in the query that came to the redirect address.
-    pub fn code_of_query(&self, query: &Secret) -> Result<Code, String> {
-        let members: Vec<(String, String)> =
-            form_urlencoded::parse(query.expose().as_bytes()).into_owned().collect();
+    /// The code in a query that came to the redirect address; `None` when it does not belong to this login, so that
+    /// whoever sent it ends nothing.
+    pub fn code_of_query(&self, query: &Secret) -> Option<Result<Code, String>> {
+        match self.code_in(query.expose()) {
+            Ok(code) => Some(Ok(code)),
+            Err(CodeError::Refused(why)) => Some(Err(why)),
+            Err(CodeError::Wrong(_)) => None,
+        }
+    }
+
+    fn code_in(&self, query: &str) -> Result<Code, CodeError> {
+        let members: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
         let member = |name: &str| members.iter().find(|(known, _)| known == name).map(|(_, value)| value);
         if member("state").map(String::as_str) != Some(self.state.expose()) {
-            return Err("the answer does not belong to this login: its state differs".to_owned());
+            return Err(CodeError::wrong("the answer does not belong to this login: its state differs"));
         }
         if let Some(error) = member("error") {
             let detail = member("error_description").map_or_else(String::new, |text| format!(" ({text})"));
-            return Err(format!("the provider refused: {error}{detail}"));
+            return Err(CodeError::Refused(format!("the provider refused: {error}{detail}")));
         }
         let code = member("code").filter(|code| !code.trim().is_empty());
-        code.map(|code| Code(Secret::new(code))).ok_or_else(|| "the answer has no code".to_owned())
+        code.map(|code| Code(Secret::new(code))).ok_or_else(|| CodeError::wrong("the answer has no code"))
     }
 
     /// The code in what a person pasted: the whole address, its query, `code#state`, or the code alone. What has no
     /// state is still bound to this login by its verifier.
-    pub fn code_of_paste(&self, pasted: &Secret) -> Result<Code, String> {
+    pub fn code_of_paste(&self, pasted: &Secret) -> Result<Code, CodeError> {
         let text = pasted.expose().trim();
         if text.is_empty() {
-            return Err("nothing was pasted".to_owned());
+            return Err(CodeError::wrong("nothing was pasted"));
         }
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Err("there is white space inside: the paste was broken into lines".to_owned());
+            return Err(CodeError::wrong("there is white space inside: the paste was broken into lines"));
         }
-        if let Ok(url) = Url::parse(text)
-            && url.has_host()
+        let query = text.split_once('?').map(|(_, query)| query);
+        if let Some(query) =
+            query.or_else(|| (text.contains("code=") || text.contains("error=")).then_some(text))
         {
-            return self.code_of_query(&Secret::new(url.query().unwrap_or_default()));
-        }
-        if text.contains("code=") || text.contains("error=") {
-            return self.code_of_query(&Secret::new(text.trim_start_matches('?')));
+            return self.code_in(query.split('#').next().unwrap_or_default());
         }
         match text.split_once('#') {
             Some((_, state)) if state != self.state.expose() => {
-                Err("the code does not belong to this login: its state differs".to_owned())
+                Err(CodeError::wrong("the code does not belong to this login: its state differs"))
             }
             Some((code, _)) => Ok(Code(Secret::new(code))),
+            None if text.contains("://") => Err(CodeError::wrong("the address has no code")),
             None => Ok(Code(Secret::new(text))),
         }
     }
 
     /// Changes the code for tokens.
     pub fn exchange(&self, code: &Code) -> Result<Tokens, Refused> {
-        let mut tokens = self.parties.ask_for_tokens(&[
+        let members = [
             ("grant_type", "authorization_code"),
             ("code", code.0.expose()),
             ("redirect_uri", &self.redirect),
             ("code_verifier", self.verifier.expose()),
-        ])?;
+        ];
+        let mut tokens = self.parties.ask_for_tokens(&members, TIME_LIMIT)?;
         if let Some(userinfo) = self.flow.userinfo {
             // The login is good without a name.
             self.name(&mut tokens, userinfo);
@@ -237,9 +264,11 @@ pub enum Polled {
     /// Nobody has typed the code yet.
     Pending,
     /// Somebody has.
-    Granted(Tokens),
+    Granted(Box<Tokens>),
     /// It is over; says why.
     Over(String),
+    /// Nothing was learnt; says why. It may pass by itself.
+    Trouble(String),
 }
 
 impl<'p> DeviceLogin<'p> {
@@ -259,7 +288,8 @@ impl<'p> DeviceLogin<'p> {
         let answer = http_client::send(&request, TIME_LIMIT).map_err(|failure| failure.to_string())?;
         let host = http_client::host_of(&request.url);
         if answer.status != 200 {
-            return Err(format!("{host} answered {}: no code for this login", answer.status));
+            let code = bodies::error_code(&answer.body).map_or_else(String::new, |code| format!(" ({code})"));
+            return Err(format!("{host} answered {}{code}: no code for this login", answer.status));
         }
         let malformed = || format!("{host} gave no usable code");
         let answer: Value = serde_json::from_str(answer.body.expose()).map_err(|_| malformed())?;
@@ -275,7 +305,7 @@ impl<'p> DeviceLogin<'p> {
             user_code: text("user_code").ok_or_else(malformed)?.to_owned(),
             page: page("verification_uri").ok_or_else(malformed)?,
             complete_page: page("verification_uri_complete"),
-            interval: interval.unwrap_or(POLL_INTERVAL).min(LONGEST_POLL_INTERVAL),
+            interval: interval.unwrap_or(POLL_INTERVAL),
             ends: parties.clock.now().timestamp_millis().saturating_add(life),
             verifier: pkce.verifier,
             parties,
@@ -283,29 +313,35 @@ impl<'p> DeviceLogin<'p> {
     }
 
     /// Asks the provider once; not before [`Self::interval`] has passed since the last time.
-    pub fn poll(&mut self) -> Polled {
+    pub fn poll(&mut self, limit: Duration) -> Polled {
         if self.parties.clock.now().timestamp_millis() >= self.ends {
             return Polled::Over("the code has ended; nobody typed it".to_owned());
         }
-        let asked = self.parties.ask_for_tokens(&[
+        let members = [
             ("grant_type", DEVICE_GRANT),
             ("device_code", self.device_code.expose()),
             ("code_verifier", self.verifier.expose()),
-        ]);
-        let refused = match asked {
-            Ok(tokens) => return Polled::Granted(tokens),
+        ];
+        let refused = match self.parties.ask_for_tokens(&members, limit.min(POLL_LIMIT)) {
+            Ok(tokens) => return Polled::Granted(Box::new(tokens)),
             Err(refused) => refused,
         };
         match refused.code.as_deref() {
             Some("authorization_pending") => Polled::Pending,
             Some("slow_down") => {
-                self.interval = self.interval.mul_f32(1.5).min(LONGEST_POLL_INTERVAL);
+                // Up to ten seconds by half, as the reference does; beyond that by the five seconds of RFC 8628.
+                let slower = self.interval.mul_f32(1.5).min(LONGEST_POLL_INTERVAL);
+                self.interval = slower.max(if self.interval < LONGEST_POLL_INTERVAL {
+                    slower
+                } else {
+                    self.interval + SLOWER_BY
+                });
                 Polled::Pending
             }
             Some("access_denied") => Polled::Over("the provider refused: access_denied".to_owned()),
             Some("expired_token") => Polled::Over("the code has ended; nobody typed it".to_owned()),
             // What passes by itself must not end a login that a person is in the middle of.
-            _ if !refused.class.needs_human() && refused.code.is_none() => Polled::Pending,
+            None if !refused.class.needs_human() => Polled::Trouble(refused.message),
             _ => Polled::Over(refused.message),
         }
     }

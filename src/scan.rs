@@ -32,6 +32,8 @@ pub enum Tried {
     Works,
     /// It does not; says how.
     Fails(String),
+    /// The provider refuses the key.
+    Refused,
 }
 
 impl Scan {
@@ -64,8 +66,7 @@ impl Scan {
                     loop {
                         let at = next.lock().unwrap_or_else(PoisonError::into_inner).next();
                         let Some(at) = at else { break };
-                        let result =
-                            self.try_one(&models[at].id).map_or_else(Tried::Fails, |()| Tried::Works);
+                        let result = self.try_one(&models[at].id);
                         tried.lock().unwrap_or_else(PoisonError::into_inner)[at] = Some(result);
                     }
                 });
@@ -78,7 +79,11 @@ impl Scan {
             .collect()
     }
 
-    fn try_one(&self, model: &str) -> Result<(), String> {
+    fn try_one(&self, model: &str) -> Tried {
+        self.ask(model).unwrap_or_else(Tried::Fails)
+    }
+
+    fn ask(&self, model: &str) -> Result<Tried, String> {
         let body = json!({
             "model": model,
             "messages": [{"role": "user", "content": "Reply with OK."}],
@@ -89,8 +94,9 @@ impl Scan {
         let answer = http_client::send(&self.authorized(request), self.limit)
             .map_err(|failure| failure.to_string())?;
         match answer.status {
-            200 if model_list::answers(answer.body.expose()) => Ok(()),
+            200 if model_list::answers(answer.body.expose()) => Ok(Tried::Works),
             200 => Err("gave no answer".to_owned()),
+            401 => Ok(Tried::Refused),
             status => Err(format!("answered {status}")),
         }
     }

@@ -11,12 +11,11 @@ use crate::clock::Clock;
 use crate::core::credential::{CLAUDE_CLI_PROFILE, CODEX_CLI_PROFILE, Credential, EpochMs, Expiry, Material};
 use crate::core::finding::{Code, Finding};
 use crate::core::login::VendorLogin;
-use crate::core::oauth::Tokens;
+use crate::core::oauth::{Parked, Tokens};
 use crate::core::provider;
 use crate::core::span;
 use crate::core::store::AuthStore;
 use crate::core::token;
-use crate::format::recovery::Parked;
 use crate::sys::files;
 use crate::sys::lock::LockError;
 use crate::workspace::logins::Login;
@@ -50,12 +49,11 @@ impl Change {
 /// The logins whose refresh token was spent for tokens that are still parked.
 fn renewals(profiles: &[(&str, &Credential)], parked: &[Parked]) -> Vec<Change> {
     let found = parked.iter().flat_map(|parked| {
-        let spent = |credential: &Credential| {
-            let token = credential.material.refresh_token();
+        let is_meant = |credential: &Credential| {
             provider::normalize(&credential.provider) == parked.provider
-                && token.is_some_and(|token| token.digest() == parked.spent)
+                && parked.is_for(&credential.material)
         };
-        let logins = profiles.iter().filter(move |(_, credential)| spent(credential));
+        let logins = profiles.iter().filter(move |(_, credential)| is_meant(credential));
         logins.map(|(id, _)| Change::Renew((*id).to_owned(), parked.tokens.clone()))
     });
     found.collect()
@@ -129,7 +127,11 @@ fn is_adopted(id: &str, stored: Option<&Credential>, candidate: &Credential, now
         (Material::Token { .. }, Material::OAuth { .. }) => other_provider,
         (Material::Token { .. }, _) => other_provider || stored_is_over || (candidate_is_valid && is_later),
         (_, Material::OAuth { .. }) => {
-            other_provider || stored_is_over || (is_later && (candidate_is_valid || !is_claude))
+            // Two logins that are both over: the older refresh token is most likely the one that was spent for the newer.
+            let is_newest = is_later || expires(stored).is_none();
+            other_provider
+                || (stored_is_over && is_newest)
+                || (is_later && (candidate_is_valid || !is_claude))
         }
         (_, Material::ApiKey { .. } | Material::Token { .. }) => true,
     }

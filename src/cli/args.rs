@@ -72,7 +72,7 @@ pub enum ModelsCommand {
     Set(ModelArg),
     /// Make a model the default for images
     SetImage(ModelArg),
-    /// Find free models on openrouter.ai, try them, and fail over to those that answer
+    /// Find free models on openrouter.ai, try them, and fail over to those that answer and to no others
     Scan(ScanArgs),
     /// List the configured models
     List(ListArgs),
@@ -160,7 +160,7 @@ pub struct ScanArgs {
     #[arg(long)]
     pub no_probe: bool,
 
-    /// Do not ask before the config is changed
+    /// Replace the models to fail over to without asking
     #[arg(long)]
     pub yes: bool,
 
@@ -176,7 +176,7 @@ pub struct ScanArgs {
     #[arg(long)]
     pub set_image: bool,
 
-    /// Print JSON; do not ask
+    /// Print JSON; replaces the models to fail over to without asking, unless --no-probe is given
     #[arg(long)]
     pub json: bool,
 }

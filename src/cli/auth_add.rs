@@ -1,6 +1,7 @@
 //! `openclaw models auth add`: a token or a login, asked for step by step.
 
 use crate::cli::auth_args::{LoginArgs, PasteTokenArgs, SetupTokenArgs};
+use crate::cli::auth_paste::known_provider;
 use crate::cli::{Session, auth_login, auth_paste, auth_setup_token};
 use crate::core::onboarding::LOGINS;
 use crate::core::{provider, token};
@@ -16,7 +17,7 @@ pub(super) fn run(session: &Session<'_>) -> Result<ExitStatus, CommandError> {
     providers.extend(LOGINS);
     providers.push(("custom", "a token of another provider"));
     let provider = match session.choose("Token provider?", &providers)? {
-        "custom" => session.ask("Provider id?", None)?,
+        "custom" => known_provider(&session.workspace()?, &session.ask("Provider id?", None)?)?,
         "anthropic" => "anthropic".to_owned(),
         login => {
             let args = LoginArgs { provider: Some(login.to_owned()), ..LoginArgs::default() };

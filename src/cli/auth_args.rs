@@ -51,6 +51,10 @@ pub struct LoginArgs {
     #[arg(long, value_name = "PROFILE")]
     pub profile_id: Option<String>,
 
+    /// The OAuth client to log in with [default: the provider's public one, or that of ops.json; asked for chutes]
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+
     /// Make the provider's model the default
     #[arg(long)]
     pub set_default: bool,
@@ -90,7 +94,7 @@ pub struct RefreshArgs {
     #[arg(long)]
     pub force: bool,
 
-    /// How long a provider gets for its answer [default: 30s]
+    /// How long a provider gets for its answer [default: 30s]; one that comes later is lost, and the login with it
     #[arg(long, value_name = "SPAN", value_parser = positive_span)]
     pub timeout: Option<u64>,
 

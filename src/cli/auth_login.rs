@@ -17,14 +17,14 @@ use crate::core::provider;
 use crate::exit::{CommandError, ExitStatus};
 use crate::format::config_edit::Edit;
 use crate::format::config_sections::Config;
-use crate::login::{BrowserLogin, DeviceLogin, Parties, Polled};
+use crate::login::{BrowserLogin, Code, CodeError, DeviceLogin, Parties, Polled};
 use crate::process::Process;
 use crate::render::printable;
 use crate::settings::{self, Slot};
+use crate::sys::loopback::Callback;
 use crate::sys::signals;
 use crate::sys::terminal::{self, Answer};
 use crate::workspace::Workspace;
-use crate::workspace::logins::Login;
 
 /// How long a person gets to log in.
 const TIME_LIMIT: Duration = Duration::from_mins(5);
@@ -45,9 +45,11 @@ pub(super) fn run(session: &Session<'_>, args: &LoginArgs) -> Result<ExitStatus,
         provider: &provider,
         profile_id: args.profile_id.as_deref(),
         set_default: args.set_default,
+        client_id: args.client_id.as_deref(),
         limit: args.timeout.map(Duration::from_millis),
     };
-    Ok(session.printer.answer(&log_in(session, &workspace, &wish)?))
+    let (_, answer) = log_in(session, &workspace, &wish)?;
+    Ok(session.printer.answer(&answer))
 }
 
 /// A login that somebody wants.
@@ -57,38 +59,66 @@ pub(super) struct Wish<'w> {
     pub(super) profile_id: Option<&'w str>,
     /// Whether the provider's model becomes the default.
     pub(super) set_default: bool,
+    /// The OAuth client to log in with.
+    pub(super) client_id: Option<&'w str>,
     /// How long a person gets.
     pub(super) limit: Option<Duration>,
 }
 
-/// Logs a person in and stores the login. Gives what to print.
+/// Logs a person in and stores the login. Gives its profile and what to print.
 pub(super) fn log_in(
     session: &Session<'_>,
     workspace: &Workspace,
     wish: &Wish<'_>,
-) -> Result<String, CommandError> {
+) -> Result<(String, String), CommandError> {
     let (oauth, flow) = offered(wish.provider)?;
     let profile_id = wish.profile_id.map(new_profile::checked_id).transpose()?;
-    if let Some(id) = profile_id.as_deref().filter(|id| workspace.login(id).is_some_and(Login::is_present)) {
-        return Err(CommandError::usage(format!(
-            "{id} mirrors a login of a vendor's program and would be replaced by it"
-        ))
-        .hint("log in under another --profile-id"));
+    if let Some(id) = &profile_id {
+        new_profile::refuse_taken(workspace, id, oauth.provider)?;
+        new_profile::refuse_mirror(workspace, id, false)?;
     }
-    let parties = parties(session, workspace, oauth)?;
+    let parties = parties(session, workspace, oauth, wish.client_id)?;
     let issued_to = (Some(parties.client.id.as_str()) != oauth.client_id).then(|| parties.client.id.clone());
+    // What the config refuses is refused before somebody has logged in for nothing.
+    let draft = Login { oauth, profile_id, issued_to, set_default: wish.set_default };
+    draft.profile(workspace, &Tokens::blank(), &|_| Vec::new()).rehearse(workspace)?;
     let limit = Deadline::after(wish.limit.unwrap_or(TIME_LIMIT));
-    let tokens = match flow {
+    let granted = match flow {
         LoginFlow::Browser(flow) => {
             let login = BrowserLogin::begin(session.printer.process(), workspace, parties, flow);
-            by_browser(session, &login.map_err(refused)?, limit)?
+            by_browser(session, login.map_err(refused)?, limit)?
         }
         LoginFlow::Device(flow) => {
             let login = DeviceLogin::begin(workspace, parties, flow).map_err(refused)?;
             by_device(session, login, limit)?
         }
     };
-    keep(session, workspace, oauth, profile_id, issued_to, &tokens, wish.set_default)
+    // From here on tokens may be on their way: a Ctrl-C waits until they are stored.
+    let signals = signals::defer();
+    let progress = session.printer.progress();
+    progress.show("changing the code for tokens");
+    let tokens = granted.tokens().map_err(refused)?;
+    drop(progress);
+    let kept = draft.keep(session, workspace, &tokens)?;
+    if signals.is_pending() {
+        session.printer.message("note: the login was stored before the interrupt");
+    }
+    Ok(kept)
+}
+
+/// What a person has granted: a code, or the tokens themselves.
+enum Granted<'p> {
+    Code(Box<BrowserLogin<'p>>, Code),
+    Tokens(Box<Tokens>),
+}
+
+impl Granted<'_> {
+    fn tokens(self) -> Result<Tokens, String> {
+        match self {
+            Self::Code(login, code) => login.exchange(&code).map_err(|refused| refused.message),
+            Self::Tokens(tokens) => Ok(*tokens),
+        }
+    }
 }
 
 fn choose(session: &Session<'_>) -> Result<&'static str, CommandError> {
@@ -122,26 +152,29 @@ fn parties<'s>(
     session: &Session<'s>,
     workspace: &Workspace,
     oauth: &'static OAuth,
+    given: Option<&str>,
 ) -> Result<Parties<'s>, CommandError> {
     let process = session.printer.process();
-    if let Some(parties) = Parties::of(process, workspace, session.clock, oauth, None).map_err(refused)? {
+    let of = |id: Option<String>| Parties::of(process, workspace, session.clock, oauth, id).map_err(refused);
+    if let Some(parties) = of(given.map(str::to_owned))? {
         return Ok(parties);
     }
     let asked = session.ask(&format!("OAuth client id for {}?", oauth.provider), None)?;
-    let asked = Some(asked).filter(|id| !id.is_empty() && !id.chars().any(char::is_control));
-    let parties = match asked {
-        Some(asked) => Parties::of(process, workspace, session.clock, oauth, Some(asked)).map_err(refused)?,
-        None => None,
-    };
-    parties.ok_or_else(|| CommandError::usage("no OAuth client was given; nothing was changed"))
+    let is_plain = !asked.is_empty() && !asked.chars().any(char::is_control);
+    let parties = if is_plain { of(Some(asked))? } else { None };
+    parties.ok_or_else(|| {
+        CommandError::usage("no OAuth client was given; nothing was changed")
+            .hint(format!("--client-id names one, or providers.{}.clientId in ops.json", oauth.provider))
+    })
 }
 
-/// Shows the page and waits for whatever comes first: the browser, a paste, Ctrl-C, the end of patience.
-fn by_browser(
+/// Shows the page and waits for whatever comes first: the browser, a paste, Ctrl-C, the end of patience. A paste that is
+/// wrong may be made again.
+fn by_browser<'p>(
     session: &Session<'_>,
-    login: &BrowserLogin<'_>,
+    login: BrowserLogin<'p>,
     limit: Deadline,
-) -> Result<Tokens, CommandError> {
+) -> Result<Granted<'p>, CommandError> {
     let process = session.printer.process();
     let callback = login.listen();
     show_page(session, login.page.as_str());
@@ -149,45 +182,51 @@ fn by_browser(
         session.printer.message(&format!("note: the browser cannot come back by itself: {reason}"));
     }
     open_browser(process, login.page.as_str());
-    let mut query = None;
-    let mut has_happened = || {
-        query = callback.as_ref().ok().and_then(crate::sys::loopback::Callback::poll);
-        query.is_some() || limit.has_passed()
-    };
     let prompt = "Waiting for the browser. Is it on another machine, paste the address that it ends at (nothing is shown): ";
-    let answer = ask(prompt, &mut has_happened)?;
-    let code = match (answer, query) {
-        (Some(Answer::Line(pasted)), _) => login.code_of_paste(&pasted),
-        (Some(Answer::Cancelled), _) => return Err(CommandError::interrupted()),
-        (None, Some(query)) => login.code_of_query(&query),
-        (None, None) => Err("nobody logged in in time".to_owned()),
+    let mut brought = None;
+    let mut has_happened = || {
+        let poll = |callback: &Callback| callback.poll(|query| login.code_of_query(query));
+        brought = callback.as_ref().ok().and_then(poll);
+        brought.is_some() || limit.has_passed()
     };
+    loop {
+        match ask(prompt, &mut has_happened)? {
+            Some(Answer::Cancelled) => return Err(CommandError::interrupted()),
+            Some(Answer::Line(pasted)) => match login.code_of_paste(&pasted) {
+                Ok(code) => {
+                    drop(callback);
+                    return Ok(Granted::Code(Box::new(login), code));
+                }
+                Err(CodeError::Refused(why)) => return Err(refused(why)),
+                Err(CodeError::Wrong(why)) => session.printer.message(&format!("{why}; try again")),
+            },
+            None => break,
+        }
+    }
     drop(callback);
-    let code = code.map_err(refused)?;
-    // From here on an answer may be on its way: it must not be lost to a Ctrl-C.
-    let _signals = signals::defer();
-    let progress = session.printer.progress();
-    progress.show("changing the code for tokens");
-    login.exchange(&code).map_err(|failure| refused(failure.message))
+    let code = brought.unwrap_or_else(|| Err("nobody logged in in time".to_owned())).map_err(refused)?;
+    Ok(Granted::Code(Box::new(login), code))
 }
 
-fn by_device(
+fn by_device<'p>(
     session: &Session<'_>,
-    mut login: DeviceLogin<'_>,
+    mut login: DeviceLogin<'p>,
     limit: Deadline,
-) -> Result<Tokens, CommandError> {
+) -> Result<Granted<'p>, CommandError> {
     let page = login.complete_page.as_ref().unwrap_or(&login.page).to_string();
     show_page(session, &page);
     session.printer.message(&format!("Code: {}", printable(&login.user_code)));
     open_browser(session.printer.process(), &page);
     let mut next = Deadline::after(login.interval);
-    let mut ended = None;
+    let (mut ended, mut trouble) = (None, None);
     let mut has_happened = || {
         if next.has_passed() {
-            match login.poll() {
-                Polled::Pending => next = Deadline::after(login.interval),
+            match login.poll(limit.remaining()) {
+                Polled::Pending => trouble = None,
+                Polled::Trouble(why) => trouble = Some(why),
                 other => ended = Some(other),
             }
+            next = Deadline::after(login.interval);
         }
         ended.is_some() || limit.has_passed()
     };
@@ -198,10 +237,13 @@ fn by_device(
             return Err(CommandError::interrupted());
         }
     }
-    match ended {
-        Some(Polled::Granted(tokens)) => Ok(tokens),
-        Some(Polled::Over(why)) => Err(refused(why)),
-        Some(Polled::Pending) | None => Err(refused("nobody logged in in time")),
+    match (ended, trouble) {
+        (Some(Polled::Granted(tokens)), _) => Ok(Granted::Tokens(tokens)),
+        (Some(Polled::Over(why)), _) => Err(refused(why)),
+        (_, Some(trouble)) => {
+            Err(refused(format!("nobody logged in in time, as far as is known: {trouble}")))
+        }
+        (_, None) => Err(refused("nobody logged in in time")),
     }
 }
 
@@ -226,70 +268,98 @@ fn refused(why: impl Into<String>) -> CommandError {
     CommandError::refused(why).hint("nothing was stored; run the command again")
 }
 
-/// Stores the login and what the config needs to use it.
-fn keep(
-    session: &Session<'_>,
-    workspace: &Workspace,
-    oauth: &OAuth,
+/// A login that is being made.
+struct Login {
+    oauth: &'static OAuth,
     profile_id: Option<String>,
     issued_to: Option<String>,
-    tokens: &Tokens,
     set_default: bool,
-) -> Result<String, CommandError> {
-    let Some(refresh) = &tokens.refresh else {
-        return Err(CommandError::refused(
-            "the provider gave no refresh token: the login would end within hours",
-        )
-        .hint("nothing was stored"));
-    };
-    let name = tokens.email.as_deref().and_then(|email| new_profile::checked_id(email).ok());
-    let id = match profile_id {
-        Some(id) => id,
-        None if oauth.provider == "qwen-portal" => format!("{}:default", oauth.provider),
-        None => format!("{}:{}", oauth.provider, name.as_deref().unwrap_or("default")),
-    };
-    let model = match oauth.provider {
-        "openai-codex" => Some(CODEX_MODEL.to_owned()),
-        "qwen-portal" => Some(format!("qwen-portal/{}", QWEN_MODELS[0].0)),
-        _ => None,
-    };
-    let more = |config: &Config| {
-        let mut edits = if oauth.provider == "qwen-portal" { qwen_entry(config, tokens) } else { Vec::new() };
-        if let Some(model) = model.as_deref().filter(|_| set_default) {
-            edits.extend(settings::set_primary(config, Slot::Text, model));
+}
+
+impl Login {
+    fn model(&self) -> Option<String> {
+        match self.oauth.provider {
+            "openai-codex" => Some(CODEX_MODEL.to_owned()),
+            "qwen-portal" => Some(format!("qwen-portal/{}", QWEN_MODELS[0].0)),
+            _ => None,
         }
-        edits
-    };
-    let profile = NewProfile {
-        id,
-        credential: Credential {
-            provider: oauth.provider.to_owned(),
-            email: name,
-            material: Material::OAuth {
-                access: Some(tokens.access.clone()),
-                refresh: Some(refresh.clone()),
-                expires: Expiry::At(tokens.expires),
-                account_id: tokens.account_id.clone(),
-            },
-        },
-        client_id: issued_to,
-        more: &more,
-    };
-    let mut answer = profile.put(session, workspace)?;
-    match (&model, set_default) {
-        (Some(model), true) => writeln!(answer, "Default model set to {model}"),
-        (Some(model), false) => {
-            writeln!(answer, "Default model available: {model} (use --set-default to apply)")
-        }
-        (None, true) => {
-            let command = format!("openclaw models set {}/…", oauth.provider);
-            session.printer.message(&format!("note: no default model is known here; `{command}` sets one"));
-            Ok(())
-        }
-        (None, false) => Ok(()),
     }
-    .unwrap_or_default();
-    Ok(answer)
+
+    /// The profile of these tokens: the one that was asked for, else the name of the account, unless another provider has
+    /// taken that.
+    fn profile<'e>(
+        &self,
+        workspace: &Workspace,
+        tokens: &Tokens,
+        more: &'e dyn Fn(&Config) -> Vec<Edit>,
+    ) -> NewProfile<'e> {
+        let provider = self.oauth.provider;
+        let email = tokens.email.as_deref().and_then(|email| new_profile::checked_id(email).ok());
+        let name = email.as_deref().filter(|_| provider != "qwen-portal").unwrap_or("default");
+        let named = format!("{provider}:{name}");
+        let is_free = new_profile::refuse_taken(workspace, &named, provider).is_ok()
+            && new_profile::refuse_mirror(workspace, &named, false).is_ok();
+        let id = if is_free { named } else { format!("{provider}:login") };
+        NewProfile {
+            id: self.profile_id.clone().unwrap_or(id),
+            credential: Credential {
+                provider: provider.to_owned(),
+                email,
+                material: Material::OAuth {
+                    access: Some(tokens.access.clone()),
+                    refresh: tokens.refresh.clone(),
+                    expires: Expiry::At(tokens.expires),
+                    account_id: tokens.account_id.clone(),
+                },
+            },
+            client_id: self.issued_to.clone(),
+            more,
+        }
+    }
+
+    /// Stores the login and what the config needs to use it.
+    fn keep(
+        &self,
+        session: &Session<'_>,
+        workspace: &Workspace,
+        tokens: &Tokens,
+    ) -> Result<(String, String), CommandError> {
+        if tokens.refresh.is_none() {
+            return Err(CommandError::refused(
+                "the provider gave no refresh token: the login would end within hours",
+            )
+            .hint("nothing was stored"));
+        }
+        let (oauth, model) = (self.oauth, self.model());
+        let more = |config: &Config| {
+            let mut edits =
+                if oauth.provider == "qwen-portal" { qwen_entry(config, tokens) } else { Vec::new() };
+            if let Some(model) = model.as_deref().filter(|_| self.set_default) {
+                edits.extend(settings::set_primary(config, Slot::Text, model));
+            }
+            edits
+        };
+        let profile = self.profile(workspace, tokens, &more);
+        let mut answer = profile.put(session, workspace)?;
+        // A new login has none of the failures of the old one.
+        session.change_store(workspace, |store| store.unblock(&profile.id))?;
+        match (&model, self.set_default) {
+            (Some(model), true) => writeln!(answer, "Default model set to {model}"),
+            (Some(model), false) => {
+                writeln!(answer, "Default model available: {model} (use --set-default to apply)")
+            }
+            (None, true) => {
+                let command = format!("openclaw models set {}/…", oauth.provider);
+                session
+                    .printer
+                    .message(&format!("note: no default model is known here; `{command}` sets one"));
+                Ok(())
+            }
+            (None, false) => Ok(()),
+        }
+        .unwrap_or_default();
+        Ok((profile.id, answer))
+    }
 }
 
 /// The provider entry that the Node program needs for Qwen; one that is there stays.

@@ -3,7 +3,7 @@
 use crate::cli::Session;
 use crate::cli::auth_args::PasteTokenArgs;
 use crate::cli::new_profile::{self, NewProfile};
-use crate::core::credential::{CLAUDE_CLI_PROFILE, Expiry};
+use crate::core::credential::Expiry;
 use crate::core::provider::{self, PROVIDERS};
 use crate::core::secret::Secret;
 use crate::core::token;
@@ -11,7 +11,6 @@ use crate::exit::{CommandError, ExitStatus};
 use crate::render::printable;
 use crate::sys::terminal::{self, Answer};
 use crate::workspace::Workspace;
-use crate::workspace::logins::Login;
 
 /// How alike two provider ids must be to take one for a slip of the other.
 const SLIP: f64 = 0.85;
@@ -21,18 +20,13 @@ pub(super) fn run(session: &Session<'_>, args: &PasteTokenArgs) -> Result<ExitSt
     let workspace = session.profiles(true)?;
     let provider = known_provider(&workspace, &args.provider)?;
     let id = new_profile::checked_id(args.profile_id.as_deref().unwrap_or(&format!("{provider}:manual")))?;
+    new_profile::refuse_taken(&workspace, &id, &provider)?;
     let pasted = ask(session, &provider)?;
     let token = token::checked(&pasted).map_err(|why| {
         CommandError::usage(format!("this cannot be a token: {why}")).hint("nothing was stored")
     })?;
     let is_setup_token = token::is_setup_token(token.expose());
-    let is_mirrored = workspace.login(&id).is_some_and(Login::is_present);
-    if is_mirrored && !(id == CLAUDE_CLI_PROFILE && token::is_whole_setup_token(token.expose())) {
-        return Err(CommandError::usage(format!(
-            "{id} mirrors a login of a vendor's program and would be replaced by it"
-        ))
-        .hint(format!("store the token under another profile, for example {provider}:manual")));
-    }
+    new_profile::refuse_mirror(&workspace, &id, token::is_whole_setup_token(token.expose()))?;
     let expires = match args.expires_in {
         Some(span) if span > 0 => Expiry::At(session.clock.now().timestamp_millis().saturating_add(span)),
         _ => Expiry::Absent,

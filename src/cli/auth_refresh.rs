@@ -11,8 +11,7 @@ use crate::core::credential::EpochMs;
 use crate::core::login::Vendor;
 use crate::core::{provider, span};
 use crate::exit::{CommandError, ExitStatus};
-use crate::format::recovery::Parked;
-use crate::refresh::{Outcome, Refresher, TIME_LIMIT};
+use crate::refresh::{Left, Outcome, Refresher, TIME_LIMIT};
 use crate::render::{name, printable};
 use crate::workspace::Workspace;
 
@@ -42,14 +41,28 @@ pub(super) fn run(session: &Session<'_>, args: &RefreshArgs) -> Result<ExitStatu
     drop(progress);
     let now = session.clock.now().timestamp_millis();
     tell_what_is_left(session, &left);
+    // What to type is in the report as it is now.
+    let report = if outcomes.iter().all(|(_, outcome)| outcome.is_good()) {
+        None
+    } else {
+        Some(session.report(&session.profiles(false)?))
+    };
+    let remedies = |id: &str| -> Vec<String> {
+        let profiles = report.iter().flat_map(|report| &report.profiles);
+        let mut found = profiles.filter(|profile| profile.id == id);
+        found.next().map(|profile| profile.remedies.clone()).unwrap_or_default()
+    };
     let answer = if args.json {
-        let logins: Vec<_> = outcomes.iter().map(|(id, outcome)| json_of(id, outcome)).collect();
-        let mut text = serde_json::to_string_pretty(&json!({"logins": logins})).unwrap_or_default();
-        text.push('\n');
-        text
+        let entries = outcomes.iter().map(|(id, outcome)| json_of(id, outcome, &remedies(id)));
+        let parked = left.iter().map(|left| json!({"provider": left.parked.provider, "reason": left.reason}));
+        let document = json!({"logins": entries.collect::<Vec<_>>(), "parked": parked.collect::<Vec<_>>()});
+        serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"
     } else {
         outcomes.iter().fold(String::new(), |mut text, (id, outcome)| {
             let _ = writeln!(text, "{}: {}", name(id), words(outcome, now));
+            if let Some(remedy) = remedies(id).first().filter(|_| needs_human(outcome)) {
+                let _ = writeln!(text, "  -> {}", printable(remedy));
+            }
             text
         })
     };
@@ -58,17 +71,24 @@ pub(super) fn run(session: &Session<'_>, args: &RefreshArgs) -> Result<ExitStatu
     Ok(if status == ExitStatus::Success { exit_status(&outcomes, &left) } else { status })
 }
 
+fn needs_human(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Failed { failure, .. } | Outcome::Resting(failure) => failure.class.needs_human(),
+        Outcome::Lost(_) => true,
+        _ => false,
+    }
+}
+
 /// Renews what is stale before a report; what fails is in the report.
-pub(super) fn before_report(session: &Session<'_>, limit: Option<u64>) -> Result<(), CommandError> {
+pub(super) fn before_report(session: &Session<'_>) -> Result<(), CommandError> {
     let workspace = session.profiles(true)?;
     let progress = session.printer.progress();
     let tell = |message: &str| progress.message(session.printer, message);
-    let limit = limit.map_or(TIME_LIMIT, |ms| TIME_LIMIT.min(Duration::from_millis(ms)));
     let refresher = Refresher {
         process: session.printer.process(),
         workspace: &workspace,
         clock: session.clock,
-        limit,
+        limit: TIME_LIMIT,
         tell: &tell,
     };
     let left = refresher.settle();
@@ -124,17 +144,19 @@ fn selected(
     Ok(ids)
 }
 
-fn tell_what_is_left(session: &Session<'_>, left: &[(Parked, String)]) {
-    for (parked, reason) in left {
+fn tell_what_is_left(session: &Session<'_>, left: &[Left]) {
+    for Left { parked, reason, .. } in left {
         let provider = &parked.provider;
         session.printer.message(&format!("warning: new tokens of {provider} are still parked: {reason}"));
     }
 }
 
 /// The worst of everything: what no disk took, then what a disk did not take yet, then what nobody renewed.
-fn exit_status(outcomes: &[(String, Outcome)], left: &[(Parked, String)]) -> ExitStatus {
+fn exit_status(outcomes: &[(String, Outcome)], left: &[Left]) -> ExitStatus {
     let has = |is_meant: fn(&Outcome) -> bool| outcomes.iter().any(|(_, outcome)| is_meant(outcome));
-    if has(|outcome| matches!(outcome, Outcome::Lost(_) | Outcome::Parked { .. })) || !left.is_empty() {
+    if has(|outcome| matches!(outcome, Outcome::Lost(_) | Outcome::Parked { .. }))
+        || left.iter().any(|left| left.is_failure)
+    {
         ExitStatus::Io
     } else if has(|outcome| *outcome == Outcome::Interrupted) {
         ExitStatus::Interrupted
@@ -151,7 +173,7 @@ fn words(outcome: &Outcome, now: EpochMs) -> String {
     match outcome {
         Outcome::Adopted { by, expires } => format!("was renewed by {by}, {}", until(expires)),
         Outcome::Failed { failure, message, .. } if failure.class.needs_human() => {
-            format!("{message}. A person must log in again; trying is of no use")
+            format!("{message}. Trying again is of no use: a person is needed")
         }
         Outcome::Failed { failure, message, .. } => match failure.next_try {
             Some(next) => {
@@ -181,14 +203,17 @@ fn words(outcome: &Outcome, now: EpochMs) -> String {
                 failure.class.entry().1,
                 span::two_units(next.saturating_sub(now))
             ),
-            None => format!("not tried: {}; a person must log in again", failure.class.entry().1),
+            None => format!("not tried: {}; a person is needed", failure.class.entry().1),
         },
         Outcome::Unready(why) | Outcome::Unsupported(why) => format!("not tried: {why}"),
     }
 }
 
-fn json_of(id: &str, outcome: &Outcome) -> Value {
+fn json_of(id: &str, outcome: &Outcome, remedies: &[String]) -> Value {
     let mut entry = json!({"profileId": id, "outcome": word(outcome)});
+    if !outcome.is_good() {
+        entry["remedies"] = json!(remedies);
+    }
     let mut set = |key: &str, value: Value| entry[key] = value;
     match outcome {
         Outcome::Adopted { by, expires } => {

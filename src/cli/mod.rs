@@ -16,7 +16,9 @@ mod models_status;
 mod new_profile;
 mod onboard;
 pub mod onboard_args;
+mod onboard_gateway;
 pub mod printer;
+mod secret_flag;
 mod try_credential;
 
 use std::borrow::Cow;

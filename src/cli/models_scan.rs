@@ -61,15 +61,25 @@ pub(super) fn run(session: &Session<'_>, args: &ScanArgs) -> Result<ExitStatus, 
         }));
     }
     if chosen.text.is_empty() {
-        session.printer.message(page.trim_end());
-        return Err(CommandError::refused("no free model answers; the config was left as it was"));
+        if args.json {
+            session.printer.answer(&document(&results, &chosen));
+        } else {
+            session.printer.message(page.trim_end());
+        }
+        return Err(nothing_chosen(&results));
     }
+    let replaced = replaced(&workspace.config, &chosen);
     if may_ask {
         session.printer.message(page.trim_end());
-        let question = format!("Fail over to these {} models?", chosen.text.len());
-        if !session.is_confirmed(&question, true)? {
+        let instead =
+            if replaced.is_empty() { String::new() } else { format!(" instead of {}", replaced.join(", ")) };
+        let question = format!("Fail over to these {} models{instead}?", chosen.text.len());
+        if !session.is_confirmed(&question, replaced.is_empty())? {
             return Err(CommandError::refused("the config was left as it was"));
         }
+    } else if !replaced.is_empty() {
+        let config = workspace.paths.shown(&workspace.paths.config).short;
+        session.printer.message(&format!("note: replaced {}; {config}.bak has them", replaced.join(", ")));
     }
     let edits = |config: &Config| Ok(chosen.edits(config, args.set_default, args.set_image));
     let updated = session.change_config(&workspace, edits)?;
@@ -83,6 +93,27 @@ pub(super) fn run(session: &Session<'_>, args: &ScanArgs) -> Result<ExitStatus, 
         let _ = writeln!(answer, "Image fallbacks: {}", chosen.image.join(", "));
     }
     Ok(session.printer.answer(&answer))
+}
+
+/// Why no model was chosen, and what to do about it.
+fn nothing_chosen(results: &[Candidate]) -> CommandError {
+    let is_refused = |(_, tried): &Candidate| *tried == Some(Tried::Refused);
+    if results.is_empty() {
+        return CommandError::refused("no free model fits; the config was left as it was")
+            .hint("ask for less: --min-params, --max-age-days, --provider");
+    }
+    if results.iter().all(is_refused) {
+        return CommandError::refused("openrouter refuses the key; the config was left as it was")
+            .hint("`openclaw onboard --auth-choice openrouter-api-key` stores another one");
+    }
+    CommandError::refused("no free model answers; the config was left as it was").hint("try again later")
+}
+
+/// Models that are failed over to now, and will not be any more.
+fn replaced(config: &Config, chosen: &Chosen) -> Vec<String> {
+    let images = if chosen.image.is_empty() { &[][..] } else { Slot::Image.fallbacks(config) };
+    let now = Slot::Text.fallbacks(config).iter().chain(images);
+    now.filter(|model| !chosen.text.contains(model) && !chosen.image.contains(model)).cloned().collect()
 }
 
 /// The key of the environment, of the store, or of the config, in the order in which they are used.
@@ -141,6 +172,7 @@ fn page(listed: usize, results: &[Candidate]) -> String {
         let outcome = match tried {
             Some(Tried::Works) => "answers".to_owned(),
             Some(Tried::Fails(why)) => format!("does not: {}", printable(why)),
+            Some(Tried::Refused) => "the key is refused".to_owned(),
             None => "not tried".to_owned(),
         };
         let _ = writeln!(page, "- {PROVIDER}/{}{context}{sees}: {outcome}", printable(&model.id));
@@ -154,6 +186,7 @@ fn document(results: &[Candidate], chosen: &Chosen) -> String {
         .map(|(model, tried)| {
             let error = match tried {
                 Some(Tried::Fails(why)) => Some(why.as_str()),
+                Some(Tried::Refused) => Some("the key is refused"),
                 Some(Tried::Works) | None => None,
             };
             json!({

@@ -67,7 +67,7 @@ fn report(
     clock: &Clock,
 ) -> Result<Report, CommandError> {
     if args.refresh {
-        auth_refresh::before_report(&Session { cli, printer, clock }, args.timeout)?;
+        auth_refresh::before_report(&Session { cli, printer, clock })?;
     }
     let deadline = Deadline::after(args.timeout.map_or(TIME_LIMIT, Duration::from_millis));
     let request = Request { installation: installation(cli), agent: cli.agent.clone() };

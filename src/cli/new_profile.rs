@@ -35,6 +35,44 @@ pub(super) fn checked_id(id: &str) -> Result<String, CommandError> {
     Ok(id.to_owned())
 }
 
+/// Refuses to put a credential in the place of one of another provider: that one would be gone.
+pub(super) fn refuse_taken(workspace: &Workspace, id: &str, provider: &str) -> Result<(), CommandError> {
+    let stored = workspace.own_store().profile(id).map(|credential| credential.provider.clone());
+    let named = workspace.config.auth_profiles.iter().find(|(known, _)| known == id);
+    let taken = stored.or_else(|| named.map(|(_, profile)| profile.provider.clone()));
+    match taken.filter(|taken| provider::normalize(taken) != provider) {
+        None => Ok(()),
+        Some(taken) => Err(CommandError::usage(format!(
+            "profile \"{}\" holds a credential of {}, not of {}",
+            printable(id),
+            printable(&taken),
+            printable(provider)
+        ))
+        .hint(format!("store it under another profile, for example {}:manual", printable(provider)))),
+    }
+}
+
+/// Refuses a profile that mirrors a login of a vendor's program: the next sync would put that login back. Only a whole
+/// setup token stays there.
+pub(super) fn refuse_mirror(
+    workspace: &Workspace,
+    id: &str,
+    is_setup_token: bool,
+) -> Result<(), CommandError> {
+    match workspace.login(id).filter(|login| login.is_present()) {
+        Some(login) if !(id == CLAUDE_CLI_PROFILE && is_setup_token) => Err(CommandError::usage(format!(
+            "{id} mirrors a login of a vendor's program and would be replaced by it"
+        ))
+        .hint(format!("store it under another profile, for example {}:manual", login.vendor.provider()))),
+        _ => Ok(()),
+    }
+}
+
+/// The mode that the config names. The reference takes a stored token under the mode oauth for this one profile.
+pub(super) fn mode_of(id: &str, kind: &'static str) -> &'static str {
+    if id == CLAUDE_CLI_PROFILE { "oauth" } else { kind }
+}
+
 impl NewProfile<'_> {
     /// A token that somebody pasted.
     pub(super) fn token(provider: &str, id: &str, token: Secret, expires: Expiry) -> Self {
@@ -43,10 +81,15 @@ impl NewProfile<'_> {
         Self { id: id.to_owned(), credential, client_id: None, more: &|_| Vec::new() }
     }
 
+    /// Refuses what [`Self::put`] would refuse of the config.
+    pub(super) fn rehearse(&self, workspace: &Workspace) -> Result<(), CommandError> {
+        Session::rehearse_config(workspace, |config| Ok(self.edits(config)))
+    }
+
     /// Stores it and names it in the config. Gives what to print.
     pub(super) fn put(&self, session: &Session<'_>, workspace: &Workspace) -> Result<String, CommandError> {
         let id = self.id.as_str();
-        Session::rehearse_config(workspace, |config| Ok(self.edits(config)))?;
+        self.rehearse(workspace)?;
         let mut before = None;
         session.change_store(workspace, |store| {
             before = store.raw_entry(id);
@@ -79,8 +122,7 @@ impl NewProfile<'_> {
     /// The profile's entry, the first place in an order that the config has for the provider, and the rest.
     fn edits(&self, config: &Config) -> Vec<Edit> {
         let (id, provider) = (self.id.as_str(), self.credential.provider.as_str());
-        // The reference takes a stored token under the mode oauth for this one profile.
-        let mode = if id == CLAUDE_CLI_PROFILE { "oauth" } else { self.credential.material.type_name() };
+        let mode = mode_of(id, self.credential.material.type_name());
         let mut entry = json!({"provider": provider, "mode": mode});
         if let Some(email) = &self.credential.email {
             entry["email"] = json!(email);

@@ -6,7 +6,9 @@ use serde_json::json;
 
 use crate::cli::auth_paste::ask_on_terminal;
 use crate::cli::onboard_args::OnboardArgs;
-use crate::cli::{Session, auth_login, try_credential};
+use crate::cli::onboard_gateway::Gateway;
+use crate::cli::secret_flag::secret_flag;
+use crate::cli::{Session, auth_login, new_profile, try_credential};
 use crate::core::credential::{CLAUDE_CLI_PROFILE, CODEX_CLI_PROFILE, Credential, Expiry, Material};
 use crate::core::onboarding::{
     CLAUDE_CLI, CODEX_CLI, CODEX_MODEL, KEY_CHOICES, KeyChoice, LOGINS, MADE_ELSEWHERE, SKIP, SYNONYMS,
@@ -22,14 +24,8 @@ use crate::format::dotenv;
 use crate::render::{json, printable, text};
 use crate::settings::{self, Slot};
 use crate::sys::files::{self, ReadFailure, ReplaceError};
-use crate::sys::random;
 use crate::workspace::Workspace;
 use crate::workspace::logins::Login;
-
-/// The port of the gateway (reference default).
-const GATEWAY_PORT: u16 = 18789;
-/// Random bytes of a gateway token (reference: 24).
-const GATEWAY_TOKEN_BYTES: usize = 24;
 
 /// What a choice comes to.
 #[derive(Default)]
@@ -38,6 +34,8 @@ struct Plan {
     profile: Option<(String, Credential)>,
     /// A variable for the `.env` of the state folder.
     dotenv: Option<(&'static str, Secret)>,
+    /// A login that is stored already.
+    made: Option<String>,
     /// What the config says of the profile: id, provider, mode.
     named: Option<(String, &'static str, &'static str)>,
     /// The model that becomes the default.
@@ -61,9 +59,6 @@ pub(super) fn run(session: &Session<'_>, args: &OnboardArgs) -> Result<ExitStatu
         return Err(CommandError::usage("onboarding asks questions, and there is no terminal to ask on")
             .hint("add --non-interactive --accept-risk and the flags for the answers"));
     }
-    if args.gateway_auth.as_deref() == Some("password") && args.gateway_password.is_none() {
-        return Err(CommandError::usage("Missing --gateway-password for password auth."));
-    }
     let ignored = args.elsewhere.ignored();
     if !ignored.is_empty() {
         session
@@ -72,28 +67,35 @@ pub(super) fn run(session: &Session<'_>, args: &OnboardArgs) -> Result<ExitStatu
     }
     let workspace = session.profiles(true)?;
     let choice = choice(session, args, is_asking)?;
+    if let Some(flag) = unused(args, &choice) {
+        return Err(CommandError::usage(format!("--{flag} does not go with --auth-choice {choice}"))
+            .hint("nothing was stored; run it once for each credential"));
+    }
+    // Before anything is stored: what is wrong with a flag must not be found behind a login.
+    let gateway = Gateway::of(session, args)?;
     if LOGINS.iter().any(|(login, _)| *login == choice) {
-        let told = log_in(session, &workspace, &choice, is_asking)?;
+        let (id, told) = log_in(session, &workspace, &choice, is_asking)?;
         let workspace = session.profiles(true)?;
-        return write(session, &workspace, args, &Plan::default(), told);
+        let plan = Plan { made: Some(id), ..Plan::default() };
+        return write(session, &workspace, args, &plan, &gateway, told);
     }
     let plan = plan(session, &workspace, args, &choice, is_asking)?;
-    write(session, &workspace, args, &plan, String::new())
+    write(session, &workspace, args, &plan, &gateway, String::new())
 }
 
-/// Makes a login; it is stored when this returns.
+/// Makes a login; it is stored when this returns. Gives its profile and what to print.
 fn log_in(
     session: &Session<'_>,
     workspace: &Workspace,
     provider: &str,
     is_asking: bool,
-) -> Result<String, CommandError> {
+) -> Result<(String, String), CommandError> {
     if !is_asking {
         return Err(CommandError::usage("OAuth requires interactive mode.")
             .hint(format!("on a terminal: `openclaw models auth login --provider {provider}`")));
     }
     let set_default = provider != "openai-codex" || is_openai(workspace);
-    let wish = auth_login::Wish { provider, profile_id: None, set_default, limit: None };
+    let wish = auth_login::Wish { provider, profile_id: None, set_default, client_id: None, limit: None };
     auth_login::log_in(session, workspace, &wish)
 }
 
@@ -110,10 +112,10 @@ fn write(
     workspace: &Workspace,
     args: &OnboardArgs,
     plan: &Plan,
+    gateway: &Gateway,
     mut told: String,
 ) -> Result<ExitStatus, CommandError> {
-    let gateway = gateway(session, args)?;
-    let edits = |config: &Config| Ok(edits(config, plan, &gateway));
+    let edits = |config: &Config| Ok(edits(config, plan, gateway));
     Session::rehearse_config(workspace, edits)?;
     if let Some((id, credential)) = &plan.profile {
         session.change_store(workspace, |store| {
@@ -136,7 +138,8 @@ fn write(
     }
     let workspace = session.profiles(false)?;
     let credential = set_up(plan, &workspace);
-    try_credential::run(session, &workspace, credential.as_ref(), args.probe, args.non_interactive)
+    let (wanted, silent) = (args.probe, args.non_interactive);
+    Ok(try_credential::run(session, &workspace, credential.as_ref(), wanted, silent))
 }
 
 /// The credential that was set up, as it is stored now.
@@ -148,7 +151,7 @@ fn set_up(plan: &Plan, workspace: &Workspace) -> Option<Credential> {
         let material = Material::ApiKey { key: Some(key.clone()) };
         return Some(Credential { provider: "openai".to_owned(), email: None, material });
     }
-    let (id, ..) = plan.named.as_ref()?;
+    let id = plan.made.as_ref().or(plan.named.as_ref().map(|(id, ..)| id))?;
     workspace.own_store().profile(id).cloned()
 }
 
@@ -182,6 +185,14 @@ fn choice(session: &Session<'_>, args: &OnboardArgs, is_asking: bool) -> Result<
     }
 }
 
+/// A flag with a credential that the choice does not take: it would be dropped without a word.
+fn unused(args: &OnboardArgs, choice: &str) -> Option<&'static str> {
+    let taken = KEY_CHOICES.iter().find(|known| known.choice == choice).map(|known| known.flag);
+    let given = args.keys.given().into_iter().map(|(flag, _)| flag);
+    let pasted = args.token.as_ref().filter(|_| choice != TOKEN).map(|_| "token");
+    given.filter(|flag| Some(*flag) != taken).chain(pasted).next()
+}
+
 fn ask_choice(session: &Session<'_>) -> Result<String, CommandError> {
     let mut choices = vec![
         (CLAUDE_CLI, "the login of Claude Code on this host"),
@@ -206,7 +217,7 @@ fn plan(
     }
     match choice {
         SKIP => Ok(Plan::default()),
-        TOKEN => plan_token(session, args, is_asking),
+        TOKEN => plan_token(session, workspace, args, is_asking),
         CLAUDE_CLI => plan_vendor(workspace, CLAUDE_CLI_PROFILE, "anthropic", "Claude Code"),
         CODEX_CLI => {
             let plan = plan_vendor(workspace, CODEX_CLI_PROFILE, "openai-codex", "Codex")?;
@@ -254,6 +265,9 @@ fn plan_key(
     }
     match pasted {
         Some(pasted) => {
+            if !choice.in_dotenv {
+                new_profile::refuse_taken(workspace, &id, choice.provider)?;
+            }
             let key = token::checked(&Secret::new(cleaned_key(pasted.expose()))).map_err(|why| {
                 CommandError::usage(format!("this cannot be a key: {why}")).hint("nothing was stored")
             })?;
@@ -274,7 +288,12 @@ fn plan_key(
     }
 }
 
-fn plan_token(session: &Session<'_>, args: &OnboardArgs, is_asking: bool) -> Result<Plan, CommandError> {
+fn plan_token(
+    session: &Session<'_>,
+    workspace: &Workspace,
+    args: &OnboardArgs,
+    is_asking: bool,
+) -> Result<Plan, CommandError> {
     let provider = args.token_provider.as_deref().unwrap_or("anthropic");
     if provider::normalize(provider) != "anthropic" {
         return Err(CommandError::usage("--token-provider can only be anthropic")
@@ -296,17 +315,14 @@ fn plan_token(session: &Session<'_>, args: &OnboardArgs, is_asking: bool) -> Res
         Some(span) if span > 0 => Expiry::At(session.clock.now().timestamp_millis().saturating_add(span)),
         _ => Expiry::Absent,
     };
-    let id = args.token_profile_id.as_deref().map_or("anthropic:default", str::trim).to_owned();
-    if id.is_empty() || id.chars().any(char::is_control) {
-        return Err(CommandError::usage(
-            "--token-profile-id must be a short text without control characters",
-        ));
-    }
+    let id = new_profile::checked_id(args.token_profile_id.as_deref().unwrap_or("anthropic:default"))?;
+    new_profile::refuse_taken(workspace, &id, "anthropic")?;
+    new_profile::refuse_mirror(workspace, &id, token::is_whole_setup_token(token.expose()))?;
     let material = Material::Token { token: Some(token), expires };
     let credential = Credential { provider: "anthropic".to_owned(), email: None, material };
     Ok(Plan {
         profile: Some((id.clone(), credential)),
-        named: Some((id, "anthropic", "token")),
+        named: Some((id.clone(), "anthropic", new_profile::mode_of(&id, "token"))),
         ..Plan::default()
     })
 }
@@ -328,63 +344,6 @@ fn plan_vendor(
     Ok(Plan { named: Some((id.to_owned(), provider, "oauth")), ..Plan::default() })
 }
 
-/// A secret on the command line is seen by everybody on the host: there are two better ways.
-fn secret_flag(session: &Session<'_>, flag: &str, written: &str) -> Result<Secret, CommandError> {
-    let failed = |error: std::io::Error| CommandError::usage(format!("failed to read --{flag}: {error}"));
-    if written == "-" {
-        let line = session.printer.process().read_line().map_err(failed)?;
-        return line
-            .map(Secret::new)
-            .ok_or_else(|| CommandError::usage(format!("--{flag} - needs a line of stdin")));
-    }
-    if let Some(file) = written.strip_prefix('@') {
-        return match files::read(std::path::Path::new(file)) {
-            Ok(content) => String::from_utf8(content.bytes)
-                .map(Secret::new)
-                .map_err(|_| CommandError::usage(format!("--{flag}: {} is not UTF-8", printable(file)))),
-            Err(ReadFailure::Absent) => {
-                Err(CommandError::usage(format!("--{flag}: there is no file {}", printable(file))))
-            }
-            Err(ReadFailure::Failed(reason)) => {
-                Err(CommandError::usage(format!("--{flag}: {}: {reason}", printable(file))))
-            }
-        };
-    }
-    session.printer.message(&format!(
-        "warning: --{flag} with the secret itself is visible in the process list; use --{flag} - or --{flag} @FILE"
-    ));
-    Ok(Secret::new(written))
-}
-
-/// What the gateway needs; `None` where the config's own value stays.
-struct Gateway {
-    port: Option<u16>,
-    bind: Option<String>,
-    auth: Option<(&'static str, Secret)>,
-    fresh_token: Secret,
-}
-
-fn gateway(session: &Session<'_>, args: &OnboardArgs) -> Result<Gateway, CommandError> {
-    let password = match (&args.gateway_auth, &args.gateway_password) {
-        (Some(how), Some(written)) if how == "password" => {
-            Some(secret_flag(session, "gateway-password", written)?)
-        }
-        _ => None,
-    };
-    let token = args
-        .gateway_token
-        .as_ref()
-        .map(|written| secret_flag(session, "gateway-token", written))
-        .transpose()?;
-    Ok(Gateway {
-        port: args.gateway_port,
-        bind: args.gateway_bind.clone(),
-        auth: password.map(|password| ("password", password)).or(token.map(|token| ("token", token))),
-        fresh_token: random::hex(GATEWAY_TOKEN_BYTES)
-            .map_err(|error| CommandError::io(format!("failed to make a gateway token: {error}")))?,
-    })
-}
-
 fn edits(config: &Config, plan: &Plan, gateway: &Gateway) -> Vec<Edit> {
     let mut edits = Vec::new();
     if let Some((id, provider, mode)) = &plan.named {
@@ -401,22 +360,7 @@ fn edits(config: &Config, plan: &Plan, gateway: &Gateway) -> Vec<Edit> {
     if let Some(model) = plan.model {
         edits.extend(settings::set_primary(config, Slot::Text, model));
     }
-    let known = &config.gateway;
-    if known.mode.is_none() {
-        edits.push(Edit::set(["gateway", "mode"], "local"));
-    }
-    if let Some(port) = gateway.port.or_else(|| known.port.is_none().then_some(GATEWAY_PORT)) {
-        edits.push(Edit::set(["gateway", "port"], port));
-    }
-    let default_bind = || known.bind.is_none().then(|| "loopback".to_owned());
-    if let Some(bind) = gateway.bind.clone().or_else(default_bind) {
-        edits.push(Edit::set(["gateway", "bind"], bind));
-    }
-    let fresh = (!known.has_auth).then_some(("token", &gateway.fresh_token));
-    if let Some((mode, secret)) = gateway.auth.as_ref().map(|(mode, secret)| (*mode, secret)).or(fresh) {
-        edits.push(Edit::set(["gateway", "auth", "mode"], mode));
-        edits.push(Edit::set(["gateway", "auth", mode], secret.expose()));
-    }
+    edits.extend(gateway.edits(config));
     edits
 }
 

@@ -2,8 +2,8 @@
 
 use crate::cli::Session;
 use crate::core::credential::Credential;
-use crate::core::probe::ProbeStatus;
-use crate::exit::{CommandError, ExitStatus};
+use crate::core::probe::{self as cheap, ProbeStatus};
+use crate::exit::ExitStatus;
 use crate::probe;
 use crate::render::printable;
 use crate::workspace::Workspace;
@@ -15,17 +15,25 @@ pub(super) fn run(
     credential: Option<&Credential>,
     is_wanted: bool,
     is_silent: bool,
-) -> Result<ExitStatus, CommandError> {
+) -> ExitStatus {
     let Some(credential) = credential else {
         if is_wanted {
             session.printer.message("note: no credential was set up, so there is nothing to try");
         }
-        return Ok(ExitStatus::Success);
+        return ExitStatus::Success;
     };
     let provider = printable(&credential.provider);
+    if cheap::of(&credential.provider, &credential.material).is_none() {
+        if is_wanted {
+            let why = format!("note: {provider} offers no request without an effect, so nothing was tried");
+            session.printer.message(&why);
+        }
+        return ExitStatus::Success;
+    }
     let question = format!("Try it at {provider} now? The request has no effect.");
-    if !is_wanted && (is_silent || !session.is_confirmed(&question, false)?) {
-        return Ok(ExitStatus::Success);
+    // Everything is stored by now: whoever leaves here has only said no.
+    if !is_wanted && (is_silent || !session.is_confirmed(&question, false).unwrap_or(false)) {
+        return ExitStatus::Success;
     }
     let progress = session.printer.progress();
     progress.show(&format!("asking {provider}"));
@@ -34,10 +42,10 @@ pub(super) fn run(
     let latency = probed.latency_ms.map_or_else(String::new, |ms| format!(", {ms} ms"));
     let word = probed.status.word();
     session.printer.message(&format!("probe: {provider} {word} ({}{latency})", probed.message));
-    Ok(match probed.status {
+    match probed.status {
         ProbeStatus::Auth | ProbeStatus::Billing => ExitStatus::Failing,
         ProbeStatus::Ok | ProbeStatus::RateLimit | ProbeStatus::Timeout | ProbeStatus::Unknown => {
             ExitStatus::Success
         }
-    })
+    }
 }

@@ -14,6 +14,7 @@ pub mod oauth;
 pub mod onboarding;
 pub mod probe;
 pub mod provider;
+pub mod refresh;
 pub mod remedy;
 pub mod report;
 pub mod scan;

@@ -204,6 +204,45 @@ pub struct Tokens {
     pub resource_url: Option<String>,
 }
 
+impl Tokens {
+    /// Tokens that stand for those that are still to come.
+    pub fn blank() -> Self {
+        Self {
+            access: Secret::new(""),
+            refresh: None,
+            expires: 0,
+            account_id: None,
+            email: None,
+            id_token: None,
+            resource_url: None,
+        }
+    }
+}
+
+/// What a refresh gave, and for what, until it is everywhere where it belongs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parked {
+    /// The provider in normal form.
+    pub provider: String,
+    /// The digest of the refresh token that was spent for it.
+    pub spent: String,
+    /// What came of it.
+    pub tokens: Tokens,
+}
+
+impl Parked {
+    /// Whether a login is to get these tokens: it has the refresh token that was spent for them, and not these tokens
+    /// yet. Where the provider gave no new refresh token, the later expiry tells which access token is the newer one.
+    pub fn is_for(&self, material: &Material) -> bool {
+        let Some(token) = material.refresh_token().filter(|token| token.digest() == self.spent) else {
+            return false;
+        };
+        let rotates = self.tokens.refresh.as_ref().is_some_and(|next| next != token);
+        let is_later = material.expiry().at().is_none_or(|stored| stored < self.tokens.expires);
+        material.usable_secret() != Some(&self.tokens.access) && (rotates || is_later)
+    }
+}
+
 /// The longest life that is believed. Providers give hours; what says more is nonsense or an attack on the judgement.
 const LONGEST_LIFE: i64 = 365 * span::DAY;
 /// A token that has only the margin left to live is used for this long all the same, or it would be renewed for ever.
@@ -215,146 +254,9 @@ pub fn ends(now: EpochMs, life_ms: i64, margin_ms: i64) -> EpochMs {
     now.saturating_add((life - margin_ms).max(life.min(SHORTEST_LIFE)))
 }
 
-/// What a failed refresh means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureClass {
-    /// The OAuth client was refused.
-    ClientRejected,
-    /// The refresh token is not, or no longer, good.
-    InvalidGrant,
-    /// The answer is no answer of a token endpoint.
-    Malformed,
-    /// There was no connection.
-    Network,
-    /// Too many requests.
-    RateLimited,
-    /// The endpoint sends us to another host.
-    Redirected,
-    /// Another program has spent the refresh token before.
-    Reused,
-    /// Somebody has ended the login.
-    Revoked,
-    /// The provider has a failure of its own.
-    ServerError,
-    /// No answer in time.
-    Timeout,
-    /// The host is not who it should be.
-    Tls,
-    /// The answer has no end.
-    TooLarge,
-    /// Nothing of the above.
-    Unknown,
-}
-
-impl FailureClass {
-    /// Every class.
-    pub const ALL: &'static [Self] = &[
-        Self::ClientRejected,
-        Self::InvalidGrant,
-        Self::Malformed,
-        Self::Network,
-        Self::RateLimited,
-        Self::Redirected,
-        Self::Reused,
-        Self::Revoked,
-        Self::ServerError,
-        Self::Timeout,
-        Self::Tls,
-        Self::TooLarge,
-        Self::Unknown,
-    ];
-
-    /// The stable word, and what it means for a person.
-    pub fn entry(self) -> (&'static str, &'static str) {
-        match self {
-            Self::ClientRejected => ("client_rejected", "the provider refuses the OAuth client"),
-            Self::InvalidGrant => ("invalid_grant", "the provider no longer accepts this login"),
-            Self::Malformed => ("malformed", "the token endpoint gave no usable answer"),
-            Self::Network => ("network", "the token endpoint cannot be reached"),
-            Self::RateLimited => ("rate_limited", "the provider asks to wait"),
-            Self::Redirected => ("redirected", "the token endpoint sends us to another host"),
-            Self::Reused => ("reused", "another program has already spent this login's refresh token"),
-            Self::Revoked => ("revoked", "the login was revoked"),
-            Self::ServerError => ("server_error", "the provider has a failure of its own"),
-            Self::Timeout => ("timeout", "the token endpoint did not answer in time"),
-            Self::Tls => ("tls", "the token endpoint cannot prove who it is"),
-            Self::TooLarge => ("too_large", "the answer of the token endpoint is too large"),
-            Self::Unknown => ("unknown", "the provider refused, and does not say why"),
-        }
-    }
-
-    /// The stable word.
-    pub fn word(self) -> &'static str {
-        self.entry().0
-    }
-
-    /// The class of a word.
-    pub fn of_word(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|class| class.word() == word)
-    }
-
-    /// Whether trying again is useless until a person has acted.
-    pub fn needs_human(self) -> bool {
-        matches!(self, Self::ClientRejected | Self::InvalidGrant | Self::Reused | Self::Revoked)
-    }
-}
-
-/// The first wait after a failure that passes, the longest, and the longest that a provider may ask for.
-const FIRST_WAIT: i64 = 30 * span::SECOND;
-const LONGEST_WAIT: i64 = 15 * span::MINUTE;
-const LONGEST_ASKED_WAIT: i64 = span::HOUR;
-
-/// What is remembered of the refreshes of one login.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RefreshRecord {
-    /// The last success.
-    pub last_success: Option<EpochMs>,
-    /// The last failure since then.
-    pub failure: Option<RefreshFailure>,
-}
-
-/// A failure, and the ones before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RefreshFailure {
-    /// What it was.
-    pub class: FailureClass,
-    /// When it was.
-    pub at: EpochMs,
-    /// When the first of the failures in a row was.
-    pub since: EpochMs,
-    /// How many there were in a row.
-    pub count: u32,
-    /// Not to be tried before this instant; `None` when trying is useless.
-    pub next_try: Option<EpochMs>,
-}
-
-impl RefreshRecord {
-    /// The record after one more failure. `asked_ms` is the wait that the provider asked for.
-    #[must_use]
-    pub fn failed(&self, class: FailureClass, asked_ms: Option<i64>, now: EpochMs) -> Self {
-        let count = self.failure.map_or(0, |failure| failure.count).saturating_add(1);
-        let doubled = FIRST_WAIT.saturating_mul(1 << (count - 1).min(10));
-        let wait =
-            asked_ms.map_or(doubled.min(LONGEST_WAIT), |asked| asked.clamp(span::SECOND, LONGEST_ASKED_WAIT));
-        let failure = RefreshFailure {
-            class,
-            at: now,
-            since: self.failure.map_or(now, |failure| failure.since),
-            count,
-            next_try: (!class.needs_human()).then(|| now.saturating_add(wait)),
-        };
-        Self { last_success: self.last_success, failure: Some(failure) }
-    }
-
-    /// Whether only a person can mend it.
-    pub fn needs_human(&self) -> bool {
-        self.failure.is_some_and(|failure| failure.class.needs_human())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Due, FailureClass, OAUTH, RefreshRecord, due, ends};
+    use super::{Due, OAUTH, due, ends};
     use crate::core::credential::{Expiry, Material};
     use crate::core::endpoint;
     use crate::core::provider;
@@ -402,20 +304,5 @@ mod tests {
         assert_eq!(ends(0, -5, 0), 0);
         assert_eq!(ends(0, i64::MAX, 0), 365 * 86_400_000);
         assert_eq!(ends(i64::MAX, i64::MAX, 0), i64::MAX);
-    }
-
-    #[test]
-    fn waits_double_and_a_provider_may_ask_for_at_most_an_hour() {
-        let mut record = RefreshRecord::default();
-        let mut waits = Vec::new();
-        for _ in 0..8 {
-            record = record.failed(FailureClass::ServerError, None, 0);
-            waits.push(record.failure.unwrap().next_try.unwrap() / 1000);
-        }
-        assert_eq!(waits, [30, 60, 120, 240, 480, 900, 900, 900]);
-        let asked =
-            |ms| record.failed(FailureClass::RateLimited, Some(ms), 0).failure.unwrap().next_try.unwrap();
-        assert_eq!((asked(7_000), asked(i64::MAX), asked(-1)), (7_000, 3_600_000, 1_000));
-        assert_eq!(record.failed(FailureClass::Revoked, None, 0).failure.unwrap().next_try, None);
     }
 }

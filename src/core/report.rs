@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::core::credential::{EpochMs, Expiry};
 use crate::core::finding::Finding;
-use crate::core::oauth::RefreshRecord;
+use crate::core::refresh::RefreshRecord;
 use crate::core::snapshot::{FilePath, LoginFacts, ModelSettings, ShellEnv, Source};
 
 /// The answer to `--check`, from best to worst.

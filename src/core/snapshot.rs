@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::core::credential::{Credential, EpochMs};
 use crate::core::finding::Finding;
-use crate::core::oauth::RefreshRecord;
+use crate::core::refresh::RefreshRecord;
 use crate::core::secret::Secret;
 use crate::core::store::{Rejection, UsageStats};
 

@@ -153,12 +153,10 @@ impl AuthStore {
         self.profiles_mut().object_mut(id).set(member, JsonNode::Value(json!(value)));
     }
 
-    /// The logins of a provider that this refresh token renews.
-    pub fn logins_of(&self, provider_id: &str, refresh_digest: &str) -> Vec<String> {
-        let provider_id = provider::normalize(provider_id);
+    /// The logins of a provider for which something holds.
+    pub fn logins_of(&self, provider_id: &str, holds: impl Fn(&Material) -> bool) -> Vec<String> {
         let logins = self.profiles.iter().filter(|(_, credential)| {
-            provider::normalize(&credential.provider) == provider_id
-                && credential.material.refresh_token().is_some_and(|token| token.digest() == refresh_digest)
+            provider::normalize(&credential.provider) == provider_id && holds(&credential.material)
         });
         logins.map(|(id, _)| id.clone()).collect()
     }

@@ -114,6 +114,8 @@ pub struct Gateway {
     pub bind: Option<String>,
     /// Whether there is a token or a password.
     pub has_auth: bool,
+    /// `token` or `password`.
+    pub auth_mode: Option<&'static str>,
 }
 
 /// The `env` block.
@@ -280,7 +282,7 @@ fn read_env(env: &Section<'_>, config: &mut Config) {
 fn read_gateway(gateway: &Section<'_>, config: &mut Config) {
     let auth = gateway.section("auth");
     auth.closed(&["mode", "token", "password", "allowTailscale"]);
-    auth.one_of("mode", &["token", "password"]);
+    let auth_mode = auth.one_of("mode", &["token", "password"]);
     let secrets = [auth.text("token"), auth.text("password")];
     auth.flag("allowTailscale");
     let port = gateway.whole("port");
@@ -292,6 +294,7 @@ fn read_gateway(gateway: &Section<'_>, config: &mut Config) {
         port,
         bind: gateway.text("bind").and_then(trimmed),
         has_auth: secrets.into_iter().flatten().any(|secret| !secret.trim().is_empty()),
+        auth_mode,
     };
 }
 

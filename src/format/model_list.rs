@@ -44,8 +44,16 @@ fn is_plain(id: &str) -> bool {
 /// Whether a completion answers with anything at all.
 pub fn answers(answer: &str) -> bool {
     let answer: Option<Value> = serde_json::from_str(answer).ok();
-    let choices = answer.as_ref().and_then(|answer| answer.get("choices")?.as_array());
-    choices.is_some_and(|choices| choices.iter().any(|choice| choice.get("message").is_some()))
+    let Some(answer) = answer.filter(is_fine) else { return false };
+    let choices = answer.get("choices").and_then(Value::as_array);
+    choices.is_some_and(|choices| {
+        choices.iter().any(|choice| is_fine(choice) && choice.get("message").is_some())
+    })
+}
+
+/// Errors come with a 200 too, in the answer or in a choice.
+fn is_fine(value: &Value) -> bool {
+    value.get("error").is_none_or(Value::is_null)
 }
 
 #[cfg(test)]
@@ -74,6 +82,8 @@ mod tests {
     #[test]
     fn an_answer_has_a_message() {
         assert!(answers(r#"{"choices": [{"message": {"content": ""}}]}"#));
+        assert!(!answers(r#"{"error": {"code": 429}, "choices": [{"message": {"content": ""}}]}"#));
+        assert!(!answers(r#"{"choices": [{"message": {"content": ""}, "error": {"code": 502}}]}"#));
         assert!(!answers(r#"{"error": {"message": "x"}}"#) && !answers("<html>"));
     }
 }

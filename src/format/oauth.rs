@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use crate::core::credential::EpochMs;
-use crate::core::oauth::{FailureClass, Style, Tokens, ends};
+use crate::core::oauth::{Style, Tokens, ends};
+use crate::core::refresh::FailureClass;
 use crate::core::secret::Secret;
 use crate::core::span;
 use crate::format::codex::ASSUMED_LIFE_MS;
@@ -130,7 +131,8 @@ pub fn retry_after(header: &str, now: EpochMs) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::{body, failure, retry_after, tokens};
-    use crate::core::oauth::{FailureClass, Style};
+    use crate::core::oauth::Style;
+    use crate::core::refresh::FailureClass;
     use crate::core::secret::Secret;
 
     #[test]

@@ -3,20 +3,9 @@
 use serde_json::json;
 
 use crate::core::json_tree::JsonObject;
-use crate::core::oauth::Tokens;
+use crate::core::oauth::{Parked, Tokens};
 use crate::core::secret::Secret;
 use crate::format::json_object;
-
-/// What a refresh gave, and for what.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Parked {
-    /// The provider.
-    pub provider: String,
-    /// The digest of the refresh token that was spent for it.
-    pub spent: String,
-    /// What came of it.
-    pub tokens: Tokens,
-}
 
 /// The content of the file. This is the one place beside the stores where secrets are written.
 pub fn write(parked: &Parked) -> Vec<u8> {
@@ -58,8 +47,8 @@ pub fn parse(bytes: &[u8]) -> Option<Parked> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Parked, parse, write};
-    use crate::core::oauth::Tokens;
+    use super::{parse, write};
+    use crate::core::oauth::{Parked, Tokens};
     use crate::core::secret::Secret;
 
     #[test]

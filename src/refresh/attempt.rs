@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::clock::Deadline;
 use crate::core::credential::{Credential, EpochMs, Material};
 use crate::core::login::{Vendor, VendorLogin};
-use crate::core::oauth::{self, Due, RefreshRecord, Tokens};
+use crate::core::oauth::{self, Due, Parked, Tokens};
+use crate::core::refresh::RefreshRecord;
 use crate::core::secret::Secret;
 use crate::format::ops::ExternalRefresh;
-use crate::format::recovery::Parked;
 use crate::refresh::{LOCK_PATIENCE, Outcome, Refresher, Seen, exchange};
 use crate::sys::lock::{Lock, LockError};
 use crate::sys::reader::Reader;
@@ -36,24 +36,23 @@ pub(super) struct Attempt<'a> {
 
 impl Attempt<'_> {
     /// Everything behind the lock. Either side is an outcome: an early end is no error.
-    pub(super) fn run(&self) -> Result<Outcome, Outcome> {
-        let stored = self.stored()?;
-        if stored.material != self.seen.credential.material && self.due(&stored, false).is_none() {
+    pub(super) fn run(&self, stored: &Credential) -> Result<Outcome, Outcome> {
+        if self.is_renewed(stored) {
             return Ok(adopted("another openclaw", &stored.material));
         }
-        let why = self.due(&stored, self.is_forced);
+        let why = self.due(stored, self.is_forced);
         let why = why.ok_or_else(|| Outcome::Fresh { expires: stored.material.expiry().at() })?;
-        let spent = token_of(&stored)?.digest();
+        let spent = token_of(stored)?.digest();
         let recovery = Recovery::of(&self.refresher.workspace.paths);
-        if let Some(parked) = recovery.find(&spent) {
+        if let Some(parked) = recovery.find(&spent).filter(|parked| parked.is_for(&stored.material)) {
             // Somebody was killed between the answer and the store.
             let vendor = self.seen.vendor.and_then(VendorFile::of);
             let _lock = vendor.as_ref().map(|file| self.lock_vendor(file)).transpose()?;
             let kept = self.keep(&parked, vendor.as_ref(), why);
-            self.remember_success(token_of(&stored)?, parked.tokens.refresh.as_ref());
+            self.remember_success(token_of(stored)?, parked.tokens.refresh.as_ref());
             return Ok(kept);
         }
-        let Some(login) = self.seen.vendor else { return self.ask(&stored, why, None) };
+        let Some(login) = self.seen.vendor else { return self.ask(stored, why, None) };
         let vendor = login.vendor;
         match (self.refresher.workspace.ops.external_refresh, VendorFile::of(login)) {
             (ExternalRefresh::Never, _) => {
@@ -66,23 +65,29 @@ impl Attempt<'_> {
             }
             (ExternalRefresh::Direct, Some(file)) => {
                 // What the program has renewed by itself needs no lock of the program.
-                if let Some(newer) = self.adopt(&file, &stored)?
+                if let Some(newer) = self.adopt(&file, stored)?
                     && self.due(&newer, self.is_forced).is_none()
                 {
                     return Ok(adopted(vendor.program(), &newer.material));
                 }
                 let lock = self.lock_vendor(&file)?;
-                let _beat = lock.as_ref().map(Lock::keep_alive);
                 let stored = self.stored()?;
                 let newer = self.adopt(&file, &stored)?;
                 match newer {
                     Some(newer) if self.due(&newer, false).is_none() => {
                         Ok(adopted(vendor.program(), &newer.material))
                     }
-                    newer => self.ask(&newer.unwrap_or(stored), why, Some(&file)),
+                    newer => self.ask(&newer.unwrap_or(stored), why, Some((&file, &lock))),
                 }
             }
         }
+    }
+
+    /// Whether somebody has renewed it since it was loaded: a token that lives so short that it is due again at once is
+    /// not renewed by everybody who waited.
+    pub(super) fn is_renewed(&self, stored: &Credential) -> bool {
+        stored.material != self.seen.credential.material
+            && matches!(self.due(stored, false), None | Some(Due::Expiring))
     }
 
     fn due(&self, credential: &Credential, is_forced: bool) -> Option<Due> {
@@ -91,18 +96,18 @@ impl Attempt<'_> {
 
     /// The store that the login was seen in.
     fn own(&self) -> Result<&LockedStore, Outcome> {
-        let own = self.stores.iter().find(|store| store.path() == self.seen.store.path());
+        let own = self.stores.iter().find(|store| store.is_of(&self.seen.store));
         own.ok_or_else(|| Outcome::Unready("its store is not there any more".to_owned()))
     }
 
     /// The login as it stands in its store now.
-    fn stored(&self) -> Result<Credential, Outcome> {
+    pub(super) fn stored(&self) -> Result<Credential, Outcome> {
         let store = self.own()?.read().map_err(|error| self.refresher.unready(&error))?;
         let credential = store.profile(self.seen.id).cloned();
         credential.ok_or_else(|| Outcome::Unready("it was removed meanwhile".to_owned()))
     }
 
-    fn lock_vendor(&self, file: &VendorFile) -> Result<Option<Lock>, Outcome> {
+    fn lock_vendor(&self, file: &VendorFile) -> Result<Lock, Outcome> {
         let own = self.own()?;
         file.lock(self.refresher.clock, LOCK_PATIENCE, &|| own.is_interrupted()).map_err(
             |error| match error {
@@ -184,14 +189,16 @@ impl Attempt<'_> {
     }
 
     /// Asks the provider, once.
-    fn ask(&self, stored: &Credential, why: Due, vendor: Option<&VendorFile>) -> Result<Outcome, Outcome> {
+    fn ask(
+        &self,
+        stored: &Credential,
+        why: Due,
+        vendor: Option<(&VendorFile, &Lock)>,
+    ) -> Result<Outcome, Outcome> {
         let refresher = self.refresher;
         let token = token_of(stored)?;
         let now = refresher.clock.now().timestamp_millis();
-        let failure = refresher.remembered(token).failure;
-        if let Some(failure) = failure.filter(|failure| failure.next_try.is_none_or(|next| next > now))
-            && !self.is_forced
-        {
+        if let Some(failure) = refresher.remembered(token).resting(now).filter(|_| !self.is_forced) {
             return Err(Outcome::Resting(failure));
         }
         let oauth = oauth::find(&self.seen.provider).ok_or_else(|| {
@@ -207,15 +214,31 @@ impl Attempt<'_> {
         }
         let spent = token.digest();
         let recovery = Recovery::of(&workspace.paths);
+        // What is parked for this token and still not newer than it is of no use to anybody.
+        recovery.settle(&spent);
         let room = recovery.reserve(&spent).map_err(|error| {
             let shown = refresher.shown(&recovery.path(&spent));
             let reason = files::reason(&error);
             Outcome::Unready(format!("there is no room to keep new tokens in {shown}: {reason}"))
         })?;
+        let is_locked =
+            self.stores.iter().all(LockedStore::is_held) && vendor.is_none_or(|(_, lock)| lock.is_held());
+        let vendor = vendor.map(|(file, _)| file);
+        if !is_locked {
+            room.release();
+            let message = "another process took our lock for a dead one's; nothing was sent, try again";
+            return Err(Outcome::Unready(message.to_owned()));
+        }
         match exchange::tokens(&request, oauth, refresher.limit, refresher.clock) {
             Ok(tokens) => {
                 let parked = Parked { provider: self.seen.provider.clone(), spent, tokens };
-                let in_room = room.park(&parked).and_then(|()| recovery.carry_on(&parked));
+                let in_room = room.park(&parked);
+                if let Err(error) = recovery.carry_on(&parked) {
+                    let reason = files::reason(&error);
+                    (refresher.tell)(&format!(
+                        "warning: an earlier recovery file could not be brought up to date: {reason}"
+                    ));
+                }
                 let kept = self.keep(&parked, vendor, why);
                 self.remember_success(token, parked.tokens.refresh.as_ref());
                 match (kept, in_room) {
@@ -230,7 +253,7 @@ impl Attempt<'_> {
             Err(refused) => {
                 room.release();
                 if refused.class.needs_human()
-                    && let Some(newer) = self.wait_for_vendor(stored, vendor)?
+                    && let Some(newer) = self.wait_for_vendor(stored, vendor)
                 {
                     let by = vendor.map_or("another program", |file| file.vendor.program());
                     return Ok(adopted(by, &newer.material));
@@ -245,21 +268,18 @@ impl Attempt<'_> {
     }
 
     /// A refused token may have been spent by the vendor's program a moment ago: then its file is about to have new ones.
-    fn wait_for_vendor(
-        &self,
-        stored: &Credential,
-        vendor: Option<&VendorFile>,
-    ) -> Result<Option<Credential>, Outcome> {
-        let Some(file) = vendor else { return Ok(None) };
+    fn wait_for_vendor(&self, stored: &Credential, vendor: Option<&VendorFile>) -> Option<Credential> {
+        let file = vendor?;
         for _ in 0..VENDOR_WRITES_WITHIN {
-            if let Some(newer) = self.adopt(file, stored)?
+            // A file that is being written in place cannot be read for a moment.
+            if let Ok(Some(newer)) = self.adopt(file, stored)
                 && self.due(&newer, false).is_none()
             {
-                return Ok(Some(newer));
+                return Some(newer);
             }
             self.refresher.clock.sleep(VENDOR_PAUSE);
         }
-        Ok(None)
+        None
     }
 
     /// Brings parked tokens to where they belong.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::core::credential::EpochMs;
 use crate::core::endpoint;
-use crate::core::oauth::{FailureClass, OAuth, Style, Tokens};
+use crate::core::oauth::{OAuth, Style, Tokens};
+use crate::core::refresh::FailureClass;
 use crate::core::secret::Secret;
 use crate::core::store::AuthStore;
 use crate::format::oauth as bodies;
@@ -115,10 +116,19 @@ pub fn request(
 
 /// Sends a request to a token endpoint and reads the tokens out of its answer.
 pub fn tokens(request: &Request, oauth: &OAuth, limit: Duration, clock: &Clock) -> Result<Tokens, Refused> {
-    let answer = http_client::send(request, limit).map_err(|failure| no_answer(&failure))?;
+    let sent = http_client::send_for_all_there_is(request, limit);
     let now = clock.now().timestamp_millis();
-    let found = (answer.status == 200).then(|| bodies::tokens(&answer.body, oauth.margin_ms, now)).flatten();
-    found.ok_or_else(|| refused(&answer, oauth, &http_client::host_of(&request.url), now))
+    let found = |answer: &Answer| {
+        let is_good = (200..300).contains(&answer.status);
+        is_good.then(|| bodies::tokens(&answer.body, oauth.margin_ms, now)).flatten()
+    };
+    match sent {
+        Ok(answer) => {
+            found(&answer).ok_or_else(|| refused(&answer, oauth, &http_client::host_of(&request.url), now))
+        }
+        // The token is spent whether or not the answer ended well: what came is taken if it is enough.
+        Err((failure, partial)) => partial.as_ref().and_then(found).ok_or_else(|| no_answer(&failure)),
+    }
 }
 
 fn refused(answer: &Answer, oauth: &OAuth, host: &str, now: EpochMs) -> Refused {

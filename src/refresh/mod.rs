@@ -13,10 +13,12 @@ use std::time::Duration;
 use crate::clock::{Clock, Deadline};
 use crate::core::credential::{Credential, EpochMs};
 use crate::core::login::{Vendor, VendorLogin};
-use crate::core::oauth::{self, Due, RefreshFailure, RefreshRecord};
+use crate::core::oauth::{self, Due, Parked};
 use crate::core::provider;
+use crate::core::refresh::{RefreshFailure, RefreshRecord};
 use crate::core::secret::Secret;
-use crate::format::recovery::Parked;
+use crate::core::snapshot::SourceState;
+use crate::core::store::AuthStore;
 use crate::process::Process;
 use crate::sys::lock::LockError;
 use crate::sys::reader::Reader;
@@ -32,6 +34,8 @@ use attempt::Attempt;
 const LOCK_PATIENCE: Duration = Duration::from_secs(50);
 /// How long a provider gets for its answer when nothing says otherwise.
 pub const TIME_LIMIT: Duration = Duration::from_secs(30);
+/// How often a login whose tokens changed under our hands is looked at again.
+const LOOKS: usize = 3;
 /// How often storing is tried again, and how long apart, before the tokens stay parked.
 const STORE_TRIES: u32 = 5;
 /// How long our own memory may take to read.
@@ -113,6 +117,16 @@ pub struct Refresher<'r> {
     pub tell: &'r dyn Fn(&str),
 }
 
+/// Tokens that are still parked after an attempt to settle them.
+pub struct Left {
+    /// They.
+    pub parked: Parked,
+    /// What stands in the way.
+    pub reason: String,
+    /// Whether something failed; else nothing could be done here.
+    pub is_failure: bool,
+}
+
 /// A login as it was loaded, before any lock.
 struct Seen<'w> {
     id: &'w str,
@@ -144,30 +158,57 @@ impl Refresher<'_> {
         let Some(seen) = self.seen(&own, id) else {
             return Outcome::Unsupported("there is no such login with a refresh token".to_owned());
         };
+        if let Some(unread) = self.unread_vendor(&seen) {
+            return unread;
+        }
         let now = self.clock.now().timestamp_millis();
-        if oauth::due(&seen.credential.material, now, is_forced).is_none() {
+        let why = oauth::due(&seen.credential.material, now, is_forced);
+        let is_young = !is_forced && why == Some(Due::Expiring) && self.is_young(seen.credential, now);
+        if why.is_none() || is_young {
             return Outcome::Fresh { expires: seen.credential.material.expiry().at() };
         }
         // One thread of this process at a time: the next one finds what the first one stored.
         let place = flight::place(seen.store.path(), id);
         let _turn = flight::turn(&place);
-        let stores = match self.lock_holders(&seen.provider, &seen.token.digest(), Some(&seen.store)) {
-            Ok(stores) => stores,
-            Err(error) => return self.unready(&error),
-        };
-        let _beats: Vec<_> = stores.iter().map(LockedStore::keep_alive).collect();
-        let attempt = Attempt { refresher: self, seen: &seen, stores: &stores, is_forced };
-        attempt.run().unwrap_or_else(|outcome| outcome)
+        let mut digest = seen.token.digest();
+        for _ in 0..LOOKS {
+            let locked = match self.lock_holders(&seen.provider, &digest, Some(&seen.store)) {
+                Ok(locked) => locked,
+                Err(error) => return self.unready(&error),
+            };
+            let attempt = Attempt { refresher: self, seen: &seen, stores: &locked, is_forced };
+            let stored = match attempt.stored() {
+                Ok(stored) => stored,
+                Err(outcome) => return outcome,
+            };
+            let token = stored.material.refresh_token().map(Secret::digest);
+            if token.as_ref() == Some(&digest) || attempt.is_renewed(&stored) {
+                return attempt.run(&stored).unwrap_or_else(|outcome| outcome);
+            }
+            // The token has changed while the lock was waited for: other stores may hold the new one.
+            match token {
+                Some(token) => digest = token,
+                None => return Outcome::Unsupported("it has no refresh token any more".to_owned()),
+            }
+        }
+        Outcome::Unready("its tokens keep changing".to_owned())
+    }
+
+    /// Whether a token that lives for minutes has more than a quarter of its life before it.
+    fn is_young(&self, credential: &Credential, now: EpochMs) -> bool {
+        let renewed = self.workspace.refresh_record(credential).last_success;
+        let expires = credential.material.expiry().at();
+        renewed.zip(expires).is_some_and(|(renewed, expires)| expires - now > (expires - renewed) / 4)
     }
 
     /// Brings tokens of interrupted refreshes to where they belong. Tells what could not be done.
-    pub fn settle(&self) -> Vec<(Parked, String)> {
+    pub fn settle(&self) -> Vec<Left> {
         let mut left = Vec::new();
         for parked in &self.workspace.parked {
             let holders = match self.lock_holders(&parked.provider, &parked.spent, None) {
                 Ok(holders) => holders,
                 Err(error) => {
-                    left.push((parked.clone(), error.to_string()));
+                    left.push(Left { parked: parked.clone(), reason: error.to_string(), is_failure: true });
                     continue;
                 }
             };
@@ -184,23 +225,51 @@ impl Refresher<'_> {
             let lock = vendor.as_ref().map(|vendor| vendor.lock(self.clock, LOCK_PATIENCE, &|| false));
             match lock.transpose() {
                 Ok(_held) => {
-                    if let Err(message) = self.distribute(&parked, &holders, vendor.as_ref()) {
-                        left.push((parked, message));
+                    let is_settled = |recovery: &Recovery| recovery.find(&parked.spent).is_none();
+                    match self.distribute(&parked, &holders, vendor.as_ref()) {
+                        Err(message) => left.push(Left { parked, reason: message, is_failure: true }),
+                        Ok(_) if is_settled(&Recovery::of(&self.workspace.paths)) => {}
+                        Ok(_) => left.push(Left {
+                            parked,
+                            reason: "not every place that may wait for them can be seen from here".to_owned(),
+                            is_failure: false,
+                        }),
                     }
                 }
-                Err(error) => left.push((parked, error.to_string())),
+                Err(error) => left.push(Left { parked, reason: error.to_string(), is_failure: true }),
             }
         }
         left
     }
 
-    fn seen<'s>(&'s self, own: &'s crate::core::store::AuthStore, id: &'s str) -> Option<Seen<'s>> {
+    /// Refuses a login of a vendor's program whose file cannot be read: it may hold newer tokens, and would be left with
+    /// a spent one.
+    fn unread_vendor(&self, seen: &Seen<'_>) -> Option<Outcome> {
+        let mirrors = |login: &&Login| {
+            let own = self.workspace.own_store();
+            let main = self.workspace.main_store();
+            let mirror = login.vendor.profile_id();
+            let mut twins = own.profile(mirror).into_iter().chain(main.and_then(|main| main.profile(mirror)));
+            login.vendor.provider() == seen.provider
+                && (mirror == seen.id || twins.any(|twin| twin.material.refresh_token() == Some(seen.token)))
+        };
+        let login = self.workspace.logins.iter().find(mirrors)?;
+        match &login.source.state {
+            SourceState::Unreadable(problem) => Some(Outcome::Unready(format!(
+                "{} cannot be read ({}), and may hold newer tokens",
+                login.source.path.short, problem.message
+            ))),
+            SourceState::Absent | SourceState::Read => None,
+        }
+    }
+
+    fn seen<'s>(&'s self, own: &'s AuthStore, id: &'s str) -> Option<Seen<'s>> {
         let inherited = || {
             let dir = self.workspace.agent.inherits_from.as_ref()?;
             Some((self.workspace.main_store()?.profile(id)?, CredentialStore::in_dir(dir)))
         };
-        let own = own.profile(id).map(|credential| (credential, self.workspace.store.clone()));
-        let (credential, store) = own.or_else(inherited)?;
+        let (credential, store) =
+            if own.has_entry(id) { (own.profile(id)?, self.workspace.store.clone()) } else { inherited()? };
         let token = credential.material.refresh_token()?;
         let provider = provider::normalize(&credential.provider);
         let vendor = self.workspace.logins.iter().find(|login| match &login.login {
@@ -224,10 +293,24 @@ impl Refresher<'_> {
     ) -> Result<Vec<LockedStore>, UpdateError> {
         let mut stores = self.workspace.stores();
         stores.retain(|store| {
-            wanted.is_some_and(|wanted| wanted.path() == store.path()) || store.holds(provider, digest)
+            wanted.is_some_and(|wanted| wanted.is_same(store)) || store.holds(provider, digest) == Some(true)
         });
         stores.sort_by(|a, b| a.path().cmp(b.path()));
-        stores.iter().map(|store| store.lock(self.clock, LOCK_PATIENCE)).collect()
+        let lock = |store: &CredentialStore| {
+            let mut locked = store.lock(self.clock, LOCK_PATIENCE)?;
+            // The first one must not go stale while the last one is waited for.
+            locked.keep_alive();
+            Ok(locked)
+        };
+        stores.iter().map(lock).collect()
+    }
+
+    /// Whether every place that may hold a refresh token of a provider can be read: else nobody can say that new tokens
+    /// are everywhere where they belong.
+    fn sees_everything(&self, provider: &str, digest: &str) -> bool {
+        let mut logins = self.workspace.logins.iter().filter(|login| login.vendor.provider() == provider);
+        logins.all(|login| !matches!(login.source.state, SourceState::Unreadable(_)))
+            && self.workspace.stores().iter().all(|store| store.holds(provider, digest).is_some())
     }
 
     fn unready(&self, error: &UpdateError) -> Outcome {
@@ -247,41 +330,56 @@ impl Refresher<'_> {
 
     /// Puts new tokens into every store that holds the spent one, and into the vendor's file; then the recovery file
     /// has done its service. Every lock is held.
+    ///
+    /// It stays where nobody was found to wait for these tokens, and nobody has them: then whoever waits cannot be seen
+    /// from here, another agent folder or a file that cannot be read.
     fn distribute(
         &self,
         parked: &Parked,
         stores: &[LockedStore],
         vendor: Option<&VendorFile>,
     ) -> Result<Option<Vendor>, String> {
+        let mut is_placed = false;
         for store in stores {
-            self.store_tokens(store, parked)?;
+            is_placed |= self.store_tokens(store, parked)?;
         }
-        let written =
-            match vendor.map(|file| (file, file.write_back(&parked.spent, &parked.tokens, self.clock))) {
-                Some((file, Ok(WrittenBack::Done))) => Some(file.vendor),
-                Some((_, Ok(WrittenBack::NotOurs))) | None => None,
-                Some((file, Err(error))) => {
-                    return Err(format!("failed to write {}: {error}", self.shown(file.path())));
-                }
-            };
-        Recovery::of(&self.workspace.paths).settle(&parked.spent);
+        let written = match vendor.map(|file| (file, file.write_back(parked, self.clock))) {
+            Some((file, Ok(WrittenBack::Done))) => Some(file.vendor),
+            Some((_, Ok(WrittenBack::NotOurs))) | None => None,
+            Some((file, Err(error))) => {
+                return Err(format!("failed to write {}: {error}", self.shown(file.path())));
+            }
+        };
+        is_placed = is_placed || written.is_some() || self.is_held_somewhere(parked);
+        if is_placed && self.sees_everything(&parked.provider, &parked.spent) {
+            Recovery::of(&self.workspace.paths).settle(&parked.spent);
+        }
         Ok(written)
     }
 
-    fn store_tokens(&self, store: &LockedStore, parked: &Parked) -> Result<(), String> {
+    /// Whether the new tokens are in a store already.
+    fn is_held_somewhere(&self, parked: &Parked) -> bool {
+        let next = parked.tokens.refresh.as_ref().map(Secret::digest);
+        next.is_some_and(|next| {
+            self.workspace.stores().iter().any(|store| store.holds(&parked.provider, &next) == Some(true))
+        })
+    }
+
+    /// Stores new tokens where the spent one is; tells whether it was.
+    fn store_tokens(&self, store: &LockedStore, parked: &Parked) -> Result<bool, String> {
         let shown = self.shown(store.path());
         let mut tries = 0;
         loop {
             let mut content = store.read().map_err(|error| error.to_string())?;
-            let logins = content.logins_of(&parked.provider, &parked.spent);
+            let logins = content.logins_of(&parked.provider, |material| parked.is_for(material));
             if logins.is_empty() {
-                return Ok(());
+                return Ok(false);
             }
             for id in &logins {
                 content.renew(id, &parked.tokens);
             }
             let error = match store.write(&content) {
-                Ok(Updated::Unchanged | Updated::Written | Updated::WrittenInPlace) => return Ok(()),
+                Ok(Updated::Unchanged | Updated::Written | Updated::WrittenInPlace) => return Ok(true),
                 Err(error) => error,
             };
             tries += 1;

@@ -213,6 +213,7 @@ pub fn remove_orphans(target: &Path) {
 pub fn reserve(path: &Path, length: usize) -> io::Result<std::fs::File> {
     let open = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
     let file = open?;
+    file.set_len(length as u64)?;
     overwrite(&file, &vec![b' '; length])?;
     sync_directory(path.parent().unwrap_or(Path::new("/")))?;
     Ok(file)

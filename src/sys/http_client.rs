@@ -83,21 +83,50 @@ pub enum Failure {
 
 /// Sends a request and waits for the whole answer, at most `limit`.
 pub fn send(request: &Request, limit: Duration) -> Result<Answer, Failure> {
+    send_for_all_there_is(request, limit).map_err(|(failure, _)| failure)
+}
+
+/// The same; what had come of a successful answer before it broke off comes with the failure. It may be all that was to
+/// come, and it may be worth a login.
+pub fn send_for_all_there_is(
+    request: &Request,
+    limit: Duration,
+) -> Result<Answer, (Failure, Option<Answer>)> {
     let host = host_of(&request.url);
     let broken = |reason: &dyn Error| Failure::Broken(host.clone(), innermost(reason));
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| broken(&error))?;
-    let answer = runtime.block_on(async {
-        tokio::time::timeout(limit, exchange(request, &host))
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| (broken(&error), None))?;
+    let mut arriving = Arriving::default();
+    let ended = runtime.block_on(async {
+        tokio::time::timeout(limit, exchange(request, &host, &mut arriving))
             .await
             .unwrap_or_else(|_| Err(Failure::TimedOut(host.clone(), limit)))
     });
     // A name server that hangs must not hold us.
     runtime.shutdown_background();
-    answer
+    let is_good = (200..300).contains(&arriving.status);
+    let answer = Answer {
+        status: arriving.status,
+        retry_after: arriving.retry_after,
+        body: Secret::new(String::from_utf8_lossy(&arriving.body)),
+    };
+    match ended {
+        Ok(()) => Ok(answer),
+        Err(failure) => Err((failure, is_good.then_some(answer))),
+    }
 }
 
-async fn exchange(request: &Request, host: &str) -> Result<Answer, Failure> {
+/// An answer that is on its way.
+#[derive(Default)]
+struct Arriving {
+    status: u16,
+    retry_after: Option<String>,
+    body: Vec<u8>,
+}
+
+async fn exchange(request: &Request, host: &str, arriving: &mut Arriving) -> Result<(), Failure> {
     let failed = |error: reqwest::Error| failure(host, &error);
     let client = client(&request.url).map_err(failed)?;
     let method = if request.body.is_some() { Method::POST } else { Method::GET };
@@ -119,19 +148,16 @@ async fn exchange(request: &Request, host: &str) -> Result<Answer, Failure> {
     if response.status().is_redirection() {
         return Err(Failure::Redirected(host.to_owned(), redirected_to(&response)));
     }
-    let mut bytes = Vec::new();
+    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    arriving.retry_after = retry_after.map(str::to_owned);
+    arriving.status = response.status().as_u16();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > LARGEST_ANSWER {
+        arriving.body.extend_from_slice(&chunk);
+        if arriving.body.len() > LARGEST_ANSWER {
             return Err(Failure::TooLarge(host.to_owned()));
         }
     }
-    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    Ok(Answer {
-        status: response.status().as_u16(),
-        retry_after: retry_after.map(str::to_owned),
-        body: Secret::new(String::from_utf8_lossy(&bytes)),
-    })
+    Ok(())
 }
 
 fn client(url: &Url) -> reqwest::Result<Client> {

@@ -9,7 +9,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{UtimensatFlags, utimensat};
@@ -65,6 +65,13 @@ impl Protocol {
         Self { places, made: Made::Directories, stale_ms: 60_000 }
     }
 
+    /// A lock that only we know, for a file whose own program has none.
+    pub fn of_ours(file: &Path) -> Self {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let place = file.with_file_name(format!(".{name}.openclaw-lock"));
+        Self { places: vec![place], made: Made::Directories, stale_ms: 60_000 }
+    }
+
     /// The lock under which Qwen Code renews the login in a credentials file (its `sharedTokenManager.ts`), stale after
     /// ten seconds.
     pub fn of_qwen_code(credentials: &Path) -> Self {
@@ -77,6 +84,8 @@ impl Protocol {
 #[derive(Debug)]
 pub struct Lock {
     held: Vec<Held>,
+    /// The sign of life of one that is held for long.
+    heartbeat: Option<Heartbeat>,
     /// Open as long as the lock is held: closing one gives the turn away.
     between_us: Vec<std::fs::File>,
 }
@@ -86,7 +95,7 @@ pub struct Lock {
 struct Held {
     place: PathBuf,
     made: Made,
-    identity: Option<(u64, u64)>,
+    identity: Option<Identity>,
 }
 
 /// Why there is no lock.
@@ -121,7 +130,7 @@ pub fn acquire(
         let mut busy = protocol.places.first();
         if turns == folders.len() {
             // What is taken goes again when one is busy, so that nobody waits for us who holds that one.
-            let mut lock = Lock { held: Vec::new(), between_us: Vec::new() };
+            let mut lock = Lock { held: Vec::new(), heartbeat: None, between_us: Vec::new() };
             busy = None;
             for place in &protocol.places {
                 match try_make(place, protocol, clock) {
@@ -217,8 +226,12 @@ fn break_stale(place: &Path, made: Made) -> io::Result<()> {
     }
 }
 
-fn identity(place: &Path) -> Option<(u64, u64)> {
-    fs_err::symlink_metadata(place).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+/// Device and inode, and the birth time where the file system knows it: numbers of inodes are used again at once.
+type Identity = (u64, u64, Option<SystemTime>);
+
+fn identity(place: &Path) -> Option<Identity> {
+    let metadata = fs_err::symlink_metadata(place).ok()?;
+    Some((metadata.dev(), metadata.ino(), metadata.created().ok()))
 }
 
 impl Held {
@@ -233,8 +246,8 @@ impl Lock {
         self.held.iter().all(Held::is_ours)
     }
 
-    /// Keeps the lock from going stale until the heartbeat is dropped.
-    pub fn keep_alive(&self) -> Heartbeat {
+    /// Keeps the lock from going stale for as long as it is held.
+    pub fn keep_alive(&mut self) {
         let (stop, stopped) = channel::<()>();
         let held = self.held.clone();
         let thread = thread::spawn(move || {
@@ -245,12 +258,13 @@ impl Lock {
                 }
             }
         });
-        Heartbeat { stop: Some(stop), thread: Some(thread) }
+        self.heartbeat = Some(Heartbeat { stop: Some(stop), thread: Some(thread) });
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
+        drop(self.heartbeat.take());
         for held in self.held.iter().rev().filter(|held| held.is_ours()) {
             drop(match held.made {
                 Made::Directories => fs_err::remove_dir(&held.place),
@@ -261,7 +275,8 @@ impl Drop for Lock {
 }
 
 /// Touches a lock every few seconds while it lives.
-pub struct Heartbeat {
+#[derive(Debug)]
+struct Heartbeat {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }

@@ -11,6 +11,9 @@ use crate::core::secret::Secret;
 const PAGE: &str = "<!doctype html><meta charset=utf-8><title>openclaw</title>\
 <p>openclaw has the answer. Close this page and go back to the terminal.";
 
+const NOT_OURS: &str = "<!doctype html><meta charset=utf-8><title>openclaw</title>\
+<p>This is not the answer that openclaw waits for.";
+
 /// A listener on 127.0.0.1 and nowhere else, for one request.
 pub struct Callback {
     server: Server,
@@ -25,16 +28,21 @@ impl Callback {
         Ok(Self { server, path: path.to_owned() })
     }
 
-    /// The query of the request, once it has come. Whatever else comes meanwhile is told that there is nothing here.
-    pub fn poll(&self) -> Option<Secret> {
+    /// What `accept` makes of the query of a request that belongs here. Whatever else comes meanwhile is told so and ends
+    /// nothing.
+    pub fn poll<T>(&self, accept: impl Fn(&Secret) -> Option<T>) -> Option<T> {
         while let Ok(Some(request)) = self.server.try_recv() {
             let (path, query) = request.url().split_once('?').unwrap_or((request.url(), ""));
-            if *request.method() == Method::Get && path == self.path {
-                let query = Secret::new(query);
-                drop(request.respond(page(PAGE, 200)));
-                return Some(query);
+            if *request.method() != Method::Get || path != self.path {
+                drop(request.respond(page("", 404)));
+                continue;
             }
-            drop(request.respond(page("", 404)));
+            let accepted = accept(&Secret::new(query));
+            let (text, status) = if accepted.is_some() { (PAGE, 200) } else { (NOT_OURS, 400) };
+            drop(request.respond(page(text, status)));
+            if accepted.is_some() {
+                return accepted;
+            }
         }
         None
     }

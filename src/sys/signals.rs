@@ -1,7 +1,7 @@
 //! Putting off Ctrl-C while a file is being replaced.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
@@ -9,8 +9,8 @@ use signal_hook::{flag, low_level};
 struct State {
     /// While true, a signal has its default effect.
     armed: Arc<AtomicBool>,
-    /// How many guards are alive.
-    guards: AtomicUsize,
+    /// How many guards are alive; held while `armed` follows it.
+    guards: Mutex<usize>,
     /// One flag a signal, set when it came while unarmed.
     pending: Vec<(i32, Arc<AtomicBool>)>,
 }
@@ -36,10 +36,12 @@ pub fn defer() -> Deferred {
                 (signal, caught)
             })
             .collect();
-        State { armed, guards: AtomicUsize::new(0), pending }
+        State { armed, guards: Mutex::new(0), pending }
     });
-    state.guards.fetch_add(1, Ordering::SeqCst);
+    let mut guards = state.guards.lock().unwrap_or_else(PoisonError::into_inner);
+    *guards += 1;
     state.armed.store(false, Ordering::SeqCst);
+    drop(guards);
     Deferred(state)
 }
 
@@ -52,10 +54,13 @@ impl Deferred {
 
 impl Drop for Deferred {
     fn drop(&mut self) {
-        if self.0.guards.fetch_sub(1, Ordering::SeqCst) > 1 {
+        let mut guards = self.0.guards.lock().unwrap_or_else(PoisonError::into_inner);
+        *guards = guards.saturating_sub(1);
+        if *guards > 0 {
             return;
         }
         self.0.armed.store(true, Ordering::SeqCst);
+        drop(guards);
         for (signal, caught) in &self.0.pending {
             if caught.swap(false, Ordering::SeqCst) {
                 drop(low_level::emulate_default_handler(*signal));

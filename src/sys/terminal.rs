@@ -9,6 +9,7 @@ use nix::sys::termios::{self, LocalFlags, SetArg, Termios};
 use nix::sys::time::{TimeVal, TimeValLike};
 
 use crate::core::secret::Secret;
+use crate::sys::signals;
 
 /// What came of asking.
 pub enum Answer {
@@ -24,7 +25,8 @@ const BACKSPACE: u8 = 8;
 const CTRL_U: u8 = 21;
 const DELETE: u8 = 127;
 
-/// Puts the terminal back when it goes.
+/// Puts the terminal back when it goes. What was typed and not read goes too: it may be the rest of a secret, and the
+/// shell would run it.
 struct Unechoed {
     terminal: std::fs::File,
     before: Termios,
@@ -32,7 +34,7 @@ struct Unechoed {
 
 impl Drop for Unechoed {
     fn drop(&mut self) {
-        let _ = termios::tcsetattr(&self.terminal, SetArg::TCSANOW, &self.before);
+        let _ = termios::tcsetattr(&self.terminal, SetArg::TCSAFLUSH, &self.before);
     }
 }
 
@@ -47,6 +49,8 @@ pub fn ask_hidden(prompt: &str) -> io::Result<Answer> {
 
 /// The same; `None` as soon as something else has happened.
 pub fn ask_hidden_unless(prompt: &str, has_happened: &mut dyn FnMut() -> bool) -> io::Result<Option<Answer>> {
+    // A signal must find the terminal as it was: it takes effect when the guard goes, after the echo is back.
+    let signals = signals::defer();
     let terminal = fs_err::OpenOptions::new().read(true).write(true).open("/dev/tty")?.into_parts().0;
     let before = termios::tcgetattr(&terminal)?;
     let mut silent = before.clone();
@@ -54,7 +58,8 @@ pub fn ask_hidden_unless(prompt: &str, has_happened: &mut dyn FnMut() -> bool) -
     termios::tcsetattr(&terminal, SetArg::TCSANOW, &silent)?;
     let mut guard = Unechoed { terminal, before };
     write!(guard.terminal, "{prompt}")?;
-    let answer = read_answer(&mut guard.terminal, has_happened);
+    let mut has_ended = || signals.is_pending();
+    let answer = read_answer(&mut guard.terminal, has_happened, &mut has_ended);
     writeln!(guard.terminal)?;
     answer
 }
@@ -62,19 +67,20 @@ pub fn ask_hidden_unless(prompt: &str, has_happened: &mut dyn FnMut() -> bool) -
 fn read_answer(
     terminal: &mut std::fs::File,
     has_happened: &mut dyn FnMut() -> bool,
+    has_ended: &mut dyn FnMut() -> bool,
 ) -> io::Result<Option<Answer>> {
     let mut line = Vec::new();
     let mut byte = [0];
     loop {
+        if has_ended() {
+            return Ok(Some(Answer::Cancelled));
+        }
         if has_happened() {
             return Ok(None);
         }
-        // Not `poll`, which knows no terminals on macOS.
-        let mut typed = FdSet::new();
-        typed.insert(terminal.as_fd());
-        match select(None, &mut typed, None, None, &mut TimeVal::microseconds(GLANCE_US)) {
-            Ok(0) | Err(Errno::EINTR) => continue,
-            Ok(_) => {}
+        match is_typed(terminal, GLANCE_US) {
+            Ok(true) => {}
+            Ok(false) | Err(Errno::EINTR) => continue,
             Err(error) => return Err(error.into()),
         }
         if terminal.read(&mut byte)? == 0 {
@@ -83,6 +89,10 @@ fn read_answer(
         match byte[0] {
             CTRL_C => return Ok(Some(Answer::Cancelled)),
             CTRL_D if line.is_empty() => return Ok(Some(Answer::Cancelled)),
+            b'\r' | b'\n' if is_typed(terminal, GLANCE_US).unwrap_or(false) => {
+                // Nobody types that fast: a paste goes on behind its line break.
+                line.push(byte[0]);
+            }
             b'\r' | b'\n' => break,
             BACKSPACE | DELETE => drop(line.pop()),
             CTRL_U => line.clear(),
@@ -92,4 +102,12 @@ fn read_answer(
     let text = String::from_utf8(line)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the input is not UTF-8"))?;
     Ok(Some(Answer::Line(Secret::new(text))))
+}
+
+/// Whether something is there to be read within that many microseconds. Not `poll`, which knows no terminals on macOS.
+fn is_typed(terminal: &std::fs::File, within_us: i64) -> nix::Result<bool> {
+    let mut readable = FdSet::new();
+    readable.insert(terminal.as_fd());
+    let count = select(None, &mut readable, None, None, &mut TimeVal::microseconds(within_us))?;
+    Ok(count > 0)
 }

@@ -25,8 +25,9 @@ use crate::core::credential::Credential;
 use crate::core::finding::{Code, Finding};
 use crate::core::json_tree::JsonObject;
 use crate::core::login::VendorLogin;
-use crate::core::oauth::RefreshRecord;
+use crate::core::oauth::Parked;
 use crate::core::provider;
+use crate::core::refresh::RefreshRecord;
 use crate::core::snapshot::{
     FilePath, LoginFacts, ModelSettings, ProfileRecord, ProviderKey, ShellEnv, Snapshot, Source,
 };
@@ -35,7 +36,6 @@ use crate::exit::CommandError;
 use crate::format::config_sections::Config;
 use crate::format::ops::Ops;
 use crate::format::ops_state::OpsState;
-use crate::format::recovery::Parked;
 use crate::process::Process;
 use crate::sys::reader::Reader;
 use agents::AgentContext;
@@ -286,7 +286,8 @@ impl Workspace {
         let dirs = self.agent.inherits_from.iter().cloned();
         for dir in dirs.chain(agents::folders(&self.config, &self.paths, &reader)) {
             let store = CredentialStore::in_dir(&dir);
-            if stores.iter().all(|known| known.path() != store.path()) {
+            // Two names of one file are one store: locked twice, it would wait for itself.
+            if stores.iter().all(|known| !known.is_same(&store)) {
                 stores.push(store);
             }
         }

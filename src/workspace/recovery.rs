@@ -8,8 +8,9 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::format::recovery::{self, Parked};
-use crate::sys::files;
+use crate::core::oauth::Parked;
+use crate::format::recovery;
+use crate::sys::files::{self, ReplaceError};
 use crate::workspace::paths::Paths;
 
 /// Room for the tokens of any provider; longer ones still go in, past the room.
@@ -54,12 +55,17 @@ impl Recovery {
     /// Gives what waits for an earlier token of the same login the newest tokens: the ones that it has are spent.
     pub fn carry_on(&self, newest: &Parked) -> io::Result<()> {
         let leads_here = |parked: &Parked| {
-            parked.tokens.refresh.as_ref().is_some_and(|token| token.digest() == newest.spent)
+            let next = parked.tokens.refresh.as_ref();
+            parked.spent != newest.spent && next.is_some_and(|token| token.digest() == newest.spent)
         };
         for earlier in self.parked().into_iter().filter(leads_here) {
-            let file = fs_err::OpenOptions::new().write(true).open(self.path(&earlier.spent))?;
-            let parked = Parked { spent: earlier.spent, ..newest.clone() };
-            files::overwrite(file.file(), &recovery::write(&parked))?;
+            let mut parked = Parked { spent: earlier.spent, ..newest.clone() };
+            // Without a new refresh token the one that was parked is still the good one.
+            parked.tokens.refresh = parked.tokens.refresh.or(earlier.tokens.refresh);
+            match files::replace(&self.path(&parked.spent), &recovery::write(&parked)) {
+                Ok(_) => {}
+                Err(ReplaceError::Unchanged(error) | ReplaceError::Torn(error, _)) => return Err(error),
+            }
         }
         Ok(())
     }

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::core::credential::Material;
 use crate::core::snapshot::SourceProblem;
 use crate::core::store::AuthStore;
 use crate::format::auth_profiles;
 use crate::sys::files::{self, Content, ReadFailure, ReplaceError, Replaced};
-use crate::sys::lock::{self, Heartbeat, Lock, LockError, Protocol};
+use crate::sys::lock::{self, Lock, LockError, Protocol};
 use crate::sys::reader::Reader;
 use crate::sys::signals::{self, Deferred};
 use crate::workspace::source;
@@ -82,6 +83,12 @@ impl CredentialStore {
         &self.path
     }
 
+    /// Whether two names lead to one file.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let target = |store: &Self| files::target(&store.path).unwrap_or_else(|_| store.path.clone());
+        self.path == other.path || target(self) == target(other)
+    }
+
     /// Reads it without a lock: writers replace the file whole.
     pub fn read(&self, reader: &Reader, clock: &Clock) -> StoreState {
         match source::read(reader, clock, &self.path, |content: &Content| {
@@ -100,11 +107,18 @@ impl CredentialStore {
         }
     }
 
-    /// Whether it holds a login of a provider with this refresh token, as far as can be read without a lock.
-    pub fn holds(&self, provider: &str, refresh_digest: &str) -> bool {
-        let content = files::read(&self.path).ok();
-        let store = content.and_then(|content| auth_profiles::parse(&content.bytes).ok());
-        store.is_some_and(|store| !store.logins_of(provider, refresh_digest).is_empty())
+    /// Whether it holds a login of a provider with this refresh token; `None` when it cannot be read.
+    pub fn holds(&self, provider: &str, refresh_digest: &str) -> Option<bool> {
+        let content = match files::read(&self.path) {
+            Ok(content) => content,
+            Err(ReadFailure::Absent) => return Some(false),
+            Err(ReadFailure::Failed(_)) => return None,
+        };
+        let store = auth_profiles::parse(&content.bytes).ok()?;
+        let has_token = |material: &Material| {
+            material.refresh_token().is_some_and(|token| token.digest() == refresh_digest)
+        };
+        Some(!store.logins_of(provider, has_token).is_empty())
     }
 
     /// Changes the store under its lock: takes the lock, reads again, edits, replaces the file if the edit says so.
@@ -158,14 +172,24 @@ impl LockedStore {
         &self.path
     }
 
+    /// Whether it is that store.
+    pub fn is_of(&self, store: &CredentialStore) -> bool {
+        CredentialStore { path: self.path.clone() }.is_same(store)
+    }
+
     /// Whether somebody wants the command to end.
     pub fn is_interrupted(&self) -> bool {
         self.signals.is_pending()
     }
 
     /// Keeps the lock for longer than a file takes to write.
-    pub fn keep_alive(&self) -> Heartbeat {
-        self.lock.keep_alive()
+    pub fn keep_alive(&mut self) {
+        self.lock.keep_alive();
+    }
+
+    /// Whether nobody has taken us for dead.
+    pub fn is_held(&self) -> bool {
+        self.lock.is_held()
     }
 
     /// What is in the file.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::core::login::{Vendor, VendorLogin};
-use crate::core::oauth::Tokens;
+use crate::core::oauth::Parked;
 use crate::format::{ParseFailure, claude_code, codex, qwen};
 use crate::sys::files::{self, Content, ReadFailure, ReplaceError};
 use crate::sys::lock::{self, Lock, LockError, Protocol};
@@ -56,19 +56,22 @@ impl VendorFile {
         &self.path
     }
 
-    /// Takes the locks under which the vendor's own program renews the login, where such are known.
+    /// Takes the locks under which the vendor's own program renews the login; where none is known, one of ours, so that
+    /// at least two of us never renew it at once.
     pub fn lock(
         &self,
         clock: &Clock,
         patience: Duration,
         interrupted: &dyn Fn() -> bool,
-    ) -> Result<Option<Lock>, LockError> {
+    ) -> Result<Lock, LockError> {
         let protocol = match self.vendor {
             Vendor::ClaudeCode => Protocol::of_claude_code(&self.path),
-            Vendor::Codex => return Ok(None),
+            Vendor::Codex => Protocol::of_ours(&self.path),
             Vendor::QwenCode => Protocol::of_qwen_code(&self.path),
         };
-        lock::acquire(&protocol, clock, patience, interrupted).map(Some)
+        let mut lock = lock::acquire(&protocol, clock, patience, interrupted)?;
+        lock.keep_alive();
+        Ok(lock)
     }
 
     /// What it says now.
@@ -81,12 +84,8 @@ impl VendorFile {
 
     /// Puts new tokens in the place of those of the refresh token that was spent for them. Everything else in the file
     /// stays; what another program has put there meanwhile stays too.
-    pub fn write_back(
-        &self,
-        spent: &str,
-        tokens: &Tokens,
-        clock: &Clock,
-    ) -> Result<WrittenBack, WriteBackError> {
+    pub fn write_back(&self, parked: &Parked, clock: &Clock) -> Result<WrittenBack, WriteBackError> {
+        let tokens = &parked.tokens;
         for _ in 0..ATTEMPTS {
             let Some(content) = self.content().map_err(WriteBackError::Unreadable)? else {
                 return Ok(WrittenBack::NotOurs);
@@ -100,7 +99,7 @@ impl VendorFile {
             if material.usable_secret() == Some(&tokens.access) {
                 return Ok(WrittenBack::Done);
             }
-            if material.refresh_token().is_none_or(|token| token.digest() != spent) {
+            if !parked.is_for(&material) {
                 return Ok(WrittenBack::NotOurs);
             }
             let new = match self.vendor {

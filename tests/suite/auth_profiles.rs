@@ -341,3 +341,36 @@ fn removing_asks_on_a_terminal() {
         assert_eq!(env.text(STORE).contains("openai:a"), is_there, "{shown}");
     }
 }
+
+#[test]
+fn a_credential_of_another_provider_is_not_replaced() {
+    let env = TestEnv::new().stdin("tok\n");
+    env.profiles(json!({"openai:x": api_key("openai", "sk-precious-0123456789")}));
+    env.file(CONFIG, "{auth: {profiles: {'groq:only-named': {provider: 'groq', mode: 'api_key'}}}}");
+    let before = (env.text(STORE), env.text(CONFIG));
+    let setup = format!("sk-ant-oat01-{}", "x".repeat(80));
+    env.file("token", &setup);
+    let token = format!("@{}", env.path("token").display());
+    let onboard = [
+        "onboard",
+        "--non-interactive",
+        "--accept-risk",
+        "--token",
+        &token,
+        "--token-profile-id",
+        "openai:x",
+    ];
+    for args in [
+        &["models", "auth", "paste-token", "--provider", "anthropic", "--profile-id", "openai:x"][..],
+        &["models", "auth", "paste-token", "--provider", "anthropic", "--profile-id", "groq:only-named"],
+        &onboard,
+    ] {
+        let ran = env.run(args);
+        assert_eq!(ran.code, 64, "{ran:?}");
+        assert!(
+            ran.stderr.contains("not of anthropic") && ran.stderr.contains("anthropic:manual"),
+            "{ran:?}"
+        );
+        assert_eq!((env.text(STORE), env.text(CONFIG)), before);
+    }
+}

@@ -166,12 +166,7 @@ fn adding_step_by_step_can_be_left_at_every_step() {
     for steps in [
         vec![("Token provider?", &b"9\r"[..])],
         vec![("Token provider?", b"\x04")],
-        vec![
-            ("Token provider?", b"5\r"),
-            ("Provider id?", b"antropic\r"),
-            ("Profile id?", b"\r"),
-            ("expire?", b"\r"),
-        ],
+        vec![("Token provider?", b"5\r"), ("Provider id?", b"antropic\r")],
         vec![
             ("Token provider?", b"1\r"),
             ("Token method?", b"2\r"),

@@ -180,9 +180,8 @@ fn probes_and_scans_show_no_key() {
 
 #[test]
 fn debug_of_what_is_sent_and_received_is_silent() {
-    use openclaw::core::oauth::Tokens;
+    use openclaw::core::oauth::{Parked, Tokens};
     use openclaw::core::secret::Secret;
-    use openclaw::format::recovery::Parked;
     use openclaw::sys::http_client::Request;
     let secret = canary(150);
     let hidden = || Secret::new(secret.clone());

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::support::provider::{Provider, Reply};
-use crate::support::{CLAUDE, CONFIG, HOUR, OPS, STORE, Step, TestEnv, real_now_ms};
+use crate::support::{CLAUDE, CONFIG, HOUR, OPS, STORE, Step, TestEnv, Typed, real_now_ms};
 
 const LOGIN: &[&str] = &["models", "auth", "login", "--provider"];
 const WAITING: &str = "nothing is shown";
@@ -161,37 +161,22 @@ fn what_comes_back_wrong_stores_nothing() {
     let env = host("openai-codex", &provider);
     let before = env.text(CONFIG);
     let by_browser = |query: fn(&Url) -> String| -> Vec<Step<'static>> {
-        vec![(
-            WAITING,
-            Box::new(move |shown: &str| {
-                let page = page(shown);
-                visit(&page, &query(&page));
-                Vec::new()
-            }),
-        )]
-    };
-    let by_paste = |pasted: fn(&Url) -> String| -> Vec<Step<'static>> {
-        vec![(WAITING, Box::new(move |shown: &str| format!("{}\r", pasted(&page(shown))).into_bytes()))]
+        let visited = move |shown: &str| {
+            let page = page(shown);
+            visit(&page, &query(&page));
+            Vec::new()
+        };
+        vec![(WAITING, Box::new(visited))]
     };
     let denied = |page: &Url| {
         format!("error=access_denied&error_description=No%1b[31m&state={}", parameter(page, "state"))
     };
     for (steps, wanted) in [
-        (by_browser(|_| "code=the-code&state=guessed".to_owned()), "its state differs"),
-        (by_browser(|_| "code=the-code".to_owned()), "its state differs"),
         (by_browser(denied), "the provider refused: access_denied (No\\u{1b}[31m)"),
-        (by_browser(|page| format!("state={}", parameter(page, "state"))), "the answer has no code"),
         (
             by_browser(|page| format!("code=other&state={}", parameter(page, "state"))),
             "no longer accepts this login",
         ),
-        (by_paste(|_| "the-code#guessed".to_owned()), "its state differs"),
-        (
-            by_paste(|_| "http://localhost:1455/auth/callback?code=the-code&state=guessed".to_owned()),
-            "its state differs",
-        ),
-        (by_paste(|_| String::new()), "nothing was pasted"),
-        (by_paste(|_| "the code".to_owned()), "white space inside"),
     ] {
         let (shown, code) = login(&env, "openai-codex", &[], steps);
         assert_eq!(code, Some(1), "{shown}");
@@ -199,6 +184,123 @@ fn what_comes_back_wrong_stores_nothing() {
         nothing_was_stored(&env, &before);
     }
     assert_eq!(provider.seen().len(), 1, "only the code that nobody knows was ever sent");
+}
+
+#[test]
+fn what_does_not_belong_to_the_login_does_not_end_it() {
+    let _port = codex_port();
+    let provider = provider();
+    let env = host("openai-codex", &provider);
+    let strangers = |shown: &str| {
+        let page = page(shown);
+        for query in ["code=the-code&state=guessed", "code=the-code", "error=access_denied", ""] {
+            assert!(visit(&page, query).starts_with("HTTP/1.1 400"), "{query}");
+        }
+        assert!(visit(&page, &format!("state={}", parameter(&page, "state"))).starts_with("HTTP/1.1 400"));
+        b"the-code#guessed\r".to_vec()
+    };
+    let typed = |text: &'static str| -> Typed<'static> { Box::new(move |_| text.as_bytes().to_vec()) };
+    let finally = |shown: &str| {
+        let page = page(shown);
+        visit(&page, &good(&page));
+        Vec::new()
+    };
+    let steps: Vec<Step<'_>> = vec![
+        (WAITING, Box::new(strangers)),
+        (
+            "its state differs; try again",
+            typed("http://localhost:1455/auth/callback?code=the-code&state=guessed\r"),
+        ),
+        ("its state differs; try again", typed("\r")),
+        ("nothing was pasted; try again", typed("the\rcode\r")),
+        ("the paste was broken into lines; try again", typed("http://localhost:1455/auth/callback\r")),
+        ("the address has no code; try again", Box::new(finally)),
+    ];
+    let (shown, code) = login(&env, "openai-codex", &[], steps);
+    assert_eq!(code, Some(0), "{shown}");
+    assert_eq!(provider.seen().len(), 1);
+}
+
+#[test]
+fn a_login_that_the_config_cannot_name_is_not_begun() {
+    let _port = codex_port();
+    let provider = provider();
+    let env = host("openai-codex", &provider);
+    env.file(CONFIG, "{$include: './more.json5', gateway: {mode: 'local'}}");
+    env.file(".openclaw/more.json5", "{auth: {order: {'openai-codex': ['openai-codex:old']}}}");
+    let (shown, code) = login(&env, "openai-codex", &[], Vec::new());
+    assert_ne!(code, Some(0), "{shown}");
+    assert!(shown.contains("auth.order.openai-codex") && !shown.contains("Open this page"), "{shown}");
+    env.file(CONFIG, "{}")
+        .profiles(json!({"anthropic:a": {"type": "api_key", "provider": "anthropic", "key": "precious"}}));
+    let (shown, code) = login(&env, "openai-codex", &["--profile-id", "anthropic:a"], Vec::new());
+    assert_eq!(code, Some(64), "{shown}");
+    assert!(shown.contains("holds a credential of anthropic, not of openai-codex"), "{shown}");
+    assert_eq!(env.read_json(STORE)["profiles"]["anthropic:a"]["key"], "precious");
+}
+
+#[test]
+fn an_interrupt_while_the_code_is_changed_waits_until_the_login_is_stored() {
+    let _port = codex_port();
+    let interrupting = std::sync::Arc::new(Mutex::new(None::<i32>));
+    let target = std::sync::Arc::clone(&interrupting);
+    let tokens = json!({"access_token": "at-login", "refresh_token": "rt-login", "expires_in": 3600});
+    let provider = Provider::knowing(&[]).scripted(move |_| {
+        // The provider answers only after the program was told to end.
+        let pid = target.lock().unwrap().unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM).unwrap();
+        Some(Reply::json(200, tokens.clone()))
+    });
+    let env = host("openai-codex", &provider);
+    let steps: Vec<Step<'_>> = vec![(
+        WAITING,
+        Box::new(|shown: &str| {
+            *interrupting.lock().unwrap() = Some(pid_of_login(&env));
+            let page = page(shown);
+            visit(&page, &good(&page));
+            Vec::new()
+        }),
+    )];
+    let (shown, _) = login(&env, "openai-codex", &[], steps);
+    assert!(shown.contains("the login was stored before the interrupt"), "{shown}");
+    assert_eq!(env.read_json(STORE)["profiles"]["openai-codex:default"]["refresh"], "rt-login");
+}
+
+/// The process of this home that is logging in.
+fn pid_of_login(env: &TestEnv) -> i32 {
+    let home = format!("HOME={}", env.path("").display());
+    let home = home.trim_end_matches('/');
+    let is_ours = |pid: &str| {
+        let read = |file: &str| fs_err::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        let has =
+            |text: &[u8], wanted: &str| text.split(|byte| *byte == 0).any(|part| part == wanted.as_bytes());
+        let arguments = read("cmdline");
+        has(&read("environ"), home) && has(&arguments, "login") && !arguments.starts_with(b"setsid")
+    };
+    let entries = fs_err::read_dir("/proc").unwrap().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    pids.filter(|pid| is_ours(pid)).find_map(|pid| pid.parse().ok()).unwrap()
+}
+
+#[test]
+fn a_signal_gives_the_terminal_its_echo_back_and_the_rest_of_a_paste_is_not_run() {
+    // The shell is the one that is left on the terminal.
+    let env = TestEnv::real_time().var("PS1", "ready> ");
+    let program = env!("CARGO_BIN_EXE_openclaw");
+    let typed = |text: String| -> Typed<'static> { Box::new(move |_| text.into_bytes()) };
+    let paste = format!("{program} models auth paste-token --provider a\r");
+    let steps: Vec<Step<'_>> = vec![
+        ("ready> ", typed(paste.clone())),
+        (WAITING, typed("FIRSTHALF\rSECONDHALF\r".to_owned())),
+        ("broken into lines", typed("stty -a | grep -o ' echo '\r".to_owned())),
+        (" echo ", typed(format!("timeout --foreground 0.3 {paste}"))),
+        (WAITING, typed(String::new())),
+        ("ready> ", typed("stty -a | grep -o ' echo ' && exit 7\r".to_owned())),
+    ];
+    let (shown, code) = env.shell_at_a_terminal(steps);
+    assert_eq!(code, Some(7), "{shown}");
+    assert!(!shown.contains("SECONDHALF") && !shown.contains("FIRSTHALF"), "{shown}");
+    assert!(!env.exists(STORE));
 }
 
 #[test]

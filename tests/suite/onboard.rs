@@ -335,7 +335,7 @@ fn a_credential_is_tried_on_request_and_a_clear_no_is_exit_code_1() {
         "minimax-api",
         "--probe",
     ]);
-    assert!(ran.code == 0 && ran.stderr.contains("probe: minimax unknown (no_cheap_probe)"), "{ran:?}");
+    assert!(ran.code == 0 && ran.stderr.contains("minimax offers no request without an effect"), "{ran:?}");
 }
 
 #[test]
@@ -363,4 +363,40 @@ fn a_login_can_be_made_on_the_way() {
         (config["gateway"]["mode"].as_str(), config["gateway"]["port"].as_u64()),
         (Some("local"), Some(18789))
     );
+}
+
+#[test]
+fn the_secret_of_the_gateway_is_one_that_a_client_can_send() {
+    let env = TestEnv::new();
+    env.file("token", "gw-token\n").file("blank", "\n").file("broken", "a\u{7}b");
+    let at = |file: &str| format!("@{}", env.path(file).display());
+    let (token, blank, broken) = (at("token"), at("blank"), at("broken"));
+    for (args, wanted) in [
+        (&["--gateway-token", blank.as_str()][..], "--gateway-token is blank"),
+        (&["--gateway-token", ""], "--gateway-token is blank"),
+        (&["--gateway-token", &broken], "--gateway-token has control characters"),
+        (&["--gateway-auth", "password", "--gateway-password", ""], "--gateway-password is blank"),
+        (&["--gateway-password", &token, "--gateway-token", &token], "cannot be used together"),
+        (&["--gateway-auth", "token", "--gateway-password", &token], "not of the kind"),
+        (&["--gateway-auth", "password", "--gateway-token", &token], "Missing --gateway-password"),
+        (&["--auth-choice", "skip", "--anthropic-api-key", &token], "--anthropic-api-key does not go with"),
+        (
+            &["--auth-choice", "apiKey", "--anthropic-api-key", &token, "--zai-api-key", &token],
+            "--zai-api-key does not",
+        ),
+    ] {
+        let ran = onboard(&env, args);
+        assert_eq!(ran.code, 64, "{ran:?}");
+        assert!(ran.stderr.contains(wanted), "{wanted}: {ran:?}");
+        assert!(!env.exists(CONFIG) && !env.exists(STORE), "{wanted}");
+    }
+    let auth = |args: &[&str]| {
+        assert_eq!(onboard(&env, args).code, 0);
+        env.read_json(CONFIG)["gateway"]["auth"].clone()
+    };
+    assert_eq!(auth(&["--gateway-token", &token]), json!({"mode": "token", "token": "gw-token"}));
+    assert_eq!(auth(&["--gateway-auth", "token"])["token"], "gw-token", "one that is there stays");
+    assert_eq!(auth(&["--gateway-password", &token])["mode"], "password");
+    let fresh = auth(&["--gateway-auth", "token"]);
+    assert_eq!((fresh["mode"].as_str(), fresh["token"].as_str().map(str::len)), (Some("token"), Some(48)));
 }

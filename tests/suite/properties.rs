@@ -222,7 +222,7 @@ proptest! {
             store: Arc::default(),
             inherited: false,
             login: openclaw::core::snapshot::LoginFacts::default(),
-            refresh: openclaw::core::oauth::RefreshRecord::default(),
+            refresh: openclaw::core::refresh::RefreshRecord::default(),
         });
         let snapshot = Snapshot { profiles: profiles.collect(), usage: store.usage.clone(), ..Snapshot::default() };
         let now = DateTime::from_timestamp_millis(now).unwrap_or_default();

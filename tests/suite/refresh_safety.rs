@@ -13,6 +13,7 @@ use crate::support::{
     real_now_ms, set_mtime_back, skipped,
 };
 
+const CODEX: &str = ".codex/auth.json";
 const QWEN: &str = ".qwen/oauth_creds.json";
 const RECOVERY: &str = ".openclaw/recovery";
 const REFRESH: &[&str] = &["models", "auth", "refresh"];
@@ -315,6 +316,277 @@ fn a_vendors_file_that_cannot_be_written_gets_its_tokens_later() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!((token_in_claude_file(&env).as_str(), parked(&env)), ("rt-generation-1", 0));
     assert_eq!((provider.spent(), provider.reused()), (1, 0));
+}
+
+/// A recovery file, as a refresh that was interrupted leaves it.
+fn park(env: &TestEnv, provider: &str, spent: &str, tokens: Value) {
+    let digest = openclaw::core::secret::Secret::new(spent).digest();
+    let mut parked = json!({"version": 1, "provider": provider, "spent": digest});
+    parked.as_object_mut().unwrap().extend(tokens.as_object().unwrap().clone());
+    env.file(&format!("{RECOVERY}/{digest}.json"), parked.to_string());
+}
+
+#[test]
+fn parked_tokens_wait_for_a_store_that_cannot_be_read() {
+    let provider = Provider::knowing(&["rt-next"]);
+    let env = host(&provider);
+    let tokens = json!({"access": "at-next", "refresh": "rt-next", "expires": real_now_ms() + HOUR});
+    park(&env, "anthropic", "rt-BBBB", tokens);
+    let work = ".openclaw/agents/work/agent/auth-profiles.json";
+    let whole = env.text(STORE);
+    env.file(work, &whole[..whole.len() - 9]);
+    let ran = env.run(REFRESH);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.stderr.contains("still parked: not every place that may wait for them can be seen from here"),
+        "{ran:?}"
+    );
+    assert_eq!((token_in_store(&env).as_str(), parked(&env)), ("rt-next", 1));
+    env.file(work, &whole);
+    assert_eq!(env.run(REFRESH).code, 0);
+    assert_eq!(env.read_json(work)["profiles"]["anthropic:claude-cli"]["refresh"], "rt-next");
+    assert_eq!((token_in_claude_file(&env).as_str(), parked(&env), provider.spent()), ("rt-next", 0, 0));
+}
+
+#[test]
+fn parked_tokens_never_replace_newer_ones() {
+    // The provider keeps its refresh token, so that only the expiry tells which access token is the newer one.
+    let provider = Provider::knowing(&[])
+        .scripted(|_| Some(Reply::json(200, json!({"access_token": "at-newest", "expires_in": 3600}))));
+    let env = TestEnv::real_time();
+    env.file(OPS, provider.ops(&["openai-codex"]));
+    let login = |access: &str, expires: i64| {
+        let mut login = oauth("openai-codex", json!(expires));
+        login["access"] = json!(access);
+        json!({"openai-codex:me": login})
+    };
+    let stored = |env: &TestEnv| env.read_json(STORE)["profiles"]["openai-codex:me"]["access"].clone();
+    env.profiles(login("at-stored", real_now_ms() + 2 * HOUR));
+    park(&env, "openai-codex", "rt-BBBB", json!({"access": "at-old", "expires": real_now_ms() + HOUR}));
+    env.status(&[]);
+    assert_eq!(stored(&env), "at-stored");
+    // Nor do they stand in the way of a refresh.
+    env.profiles(login("at-stored", real_now_ms() - HOUR));
+    park(&env, "openai-codex", "rt-BBBB", json!({"access": "at-old", "expires": real_now_ms() - 2 * HOUR}));
+    assert_eq!(env.run(REFRESH).code, 0);
+    assert_eq!((stored(&env), parked(&env)), (json!("at-newest"), 0));
+    env.profiles(login("at-stored", real_now_ms() - HOUR));
+    park(&env, "openai-codex", "rt-BBBB", json!({"access": "at-next", "expires": real_now_ms() + HOUR}));
+    env.status(&[]);
+    assert_eq!(stored(&env), "at-next");
+}
+
+#[test]
+fn parked_tokens_stay_while_nobody_is_seen_to_wait_for_them() {
+    // They were parked by a run that saw another agent folder.
+    let provider = Provider::knowing(&["rt-BBBB"]);
+    let env = TestEnv::real_time();
+    env.file(OPS, provider.ops(&["anthropic"]));
+    let elsewhere = "elsewhere/auth-profiles.json";
+    let expired = json!({"anthropic:a": oauth("anthropic", json!(real_now_ms() - HOUR))});
+    env.file(elsewhere, json!({"version": 1, "profiles": expired}).to_string());
+    park(
+        &env,
+        "anthropic",
+        "rt-BBBB",
+        json!({"access": "at-next", "refresh": "rt-next", "expires": real_now_ms() + HOUR}),
+    );
+    let ran = env.run(REFRESH);
+    assert_eq!((ran.code, parked(&env)), (0, 1), "{ran:?}");
+    assert!(ran.stderr.contains("still parked"), "{ran:?}");
+    let there = env.path("elsewhere");
+    let env = env.var("OPENCLAW_AGENT_DIR", there);
+    assert_eq!(env.run(REFRESH).code, 0);
+    assert_eq!(env.read_json(elsewhere)["profiles"]["anthropic:a"]["refresh"], "rt-next");
+    assert_eq!((provider.seen().len(), parked(&env)), (0, 0));
+}
+
+#[test]
+fn a_vendors_file_that_cannot_be_read_stops_the_refresh_of_its_login() {
+    for setting in ["", r#","refresh": {"external": "never"}"#] {
+        let provider = Provider::knowing(&["rt-BBBB"]);
+        let env = host(&provider);
+        let ops = provider.ops(&["anthropic"]);
+        env.file(OPS, format!("{}{setting}}}", ops.strip_suffix('}').unwrap()));
+        env.file(CLAUDE, r#"{"claudeAiOauth": {"acc"#).set_modified(CLAUDE, real_now_ms() - HOUR);
+        let ran = env.run(REFRESH);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stdout.contains("~/.claude/.credentials.json cannot be read"), "{ran:?}");
+        assert_eq!(provider.seen().len(), 0);
+    }
+}
+
+#[test]
+fn what_waits_for_an_earlier_token_is_carried_on_whole() {
+    // The vendor's file cannot be written during two refreshes; the second answer is shorter, or has no refresh token.
+    for second in [
+        json!({"access_token": "b", "refresh_token": "rt-2", "expires_in": 28800}),
+        json!({"access_token": "b", "expires_in": 28800}),
+    ] {
+        let wanted = second.get("refresh_token").map_or("rt-1", |_| "rt-2");
+        let long = "a".repeat(300);
+        let mut answers =
+            vec![second, json!({"access_token": long, "refresh_token": "rt-1", "expires_in": 28800})];
+        let provider =
+            Provider::knowing(&[]).scripted(move |_| Some(Reply::json(200, answers.pop().unwrap())));
+        let env = host(&provider);
+        let script = "mount --bind .claude/.credentials.json .claude/.credentials.json && \
+                      mount -o remount,ro,bind .claude/.credentials.json && \
+                      \"$program\" models auth refresh; \"$program\" models auth refresh --force; true";
+        let Some(ran) = in_own_mounts(&env, script) else { return };
+        assert_eq!(provider.seen().len(), 2, "{ran:?}");
+        assert_eq!(token_in_claude_file(&env), "rt-BBBB");
+        let ran = outcome(&mut env.command(REFRESH));
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_eq!(
+            (token_in_store(&env).as_str(), token_in_claude_file(&env).as_str()),
+            (wanted, wanted),
+            "{ran:?}"
+        );
+        assert_eq!(
+            (env.read_json(CLAUDE)["claudeAiOauth"]["accessToken"].as_str(), parked(&env)),
+            (Some("b"), 0)
+        );
+    }
+}
+
+#[test]
+fn two_names_of_one_store_are_one_store() {
+    let provider = Provider::knowing(&["rt-BBBB"]);
+    let env = host(&provider);
+    let link = env.path(".openclaw/agents/work");
+    fs_err::create_dir_all(&link).unwrap();
+    std::os::unix::fs::symlink("../main/agent", link.join("agent")).unwrap();
+    assert_eq!(env.run(&[REFRESH, &["--agent", "work"]].concat()).code, 0);
+    assert_eq!((token_in_store(&env).as_str(), provider.spent()), ("rt-generation-1", 1));
+}
+
+#[test]
+fn tokens_that_came_whole_count_although_the_connection_broke_off() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/token", listener.local_addr().unwrap());
+    let body = r#"{"access_token":"at-whole","refresh_token":"rt-whole","expires_in":28800}"#;
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _read = stream.read(&mut [0; 4096]).unwrap();
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len() + 4).unwrap();
+    });
+    let env = host(&Provider::knowing(&[]));
+    env.file(OPS, json!({"providers": {"anthropic": {"tokenUrl": url}}}).to_string());
+    assert_eq!(env.run(REFRESH).code, 0);
+    server.join().unwrap();
+    assert_eq!(
+        (token_in_store(&env).as_str(), token_in_claude_file(&env).as_str()),
+        ("rt-whole", "rt-whole")
+    );
+}
+
+#[test]
+fn the_loser_of_a_race_waits_for_a_file_that_is_being_written() {
+    let env = TestEnv::real_time();
+    let file = env.path(CODEX);
+    // {"exp":4000000000}
+    let whole =
+        json!({"tokens": {"access_token": "e30.eyJleHAiOjQwMDAwMDAwMDB9.s", "refresh_token": "rt-codex"}})
+            .to_string();
+    let writer = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let started = std::sync::Arc::clone(&writer);
+    let provider = Provider::knowing(&[]).scripted(move |_| {
+        fs_err::write(&file, &whole[..30]).unwrap();
+        let (file, whole) = (file.clone(), whole.clone());
+        // It is whole once somebody has had a look at the half of it.
+        *started.lock().unwrap() = Some(std::thread::spawn(move || {
+            Clock::System.sleep(Duration::from_millis(300));
+            fs_err::write(&file, whole).unwrap();
+        }));
+        Some(Reply::json(401, json!({"error": {"code": "refresh_token_reused"}})))
+    });
+    env.file(CODEX, json!({"tokens": {"access_token": "at-AAAA", "refresh_token": "rt-BBBB"}}).to_string());
+    env.set_modified(CODEX, real_now_ms() - 5 * HOUR).file(OPS, provider.ops(&["openai-codex"]));
+    let ran = env.run(REFRESH);
+    writer.lock().unwrap().take().unwrap().join().unwrap();
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(env.read_json(STORE)["profiles"]["openai-codex:codex-cli"]["refresh"], "rt-codex");
+}
+
+#[test]
+fn a_token_that_lives_for_minutes_is_not_renewed_at_every_look() {
+    let mut generation = 0;
+    let provider = Provider::knowing(&[]).scripted(move |_| {
+        generation += 1;
+        Some(Reply::json(200, json!({"access_token": format!("at-{generation}"), "refresh_token": format!("rt-{generation}"), "expires_in": 600})))
+    });
+    let env = TestEnv::new();
+    env.file(OPS, provider.ops(&["openai-codex"]));
+    env.profiles(json!({"openai-codex:me": oauth("openai-codex", json!(env.now_ms() - HOUR))}));
+    for _ in 0..3 {
+        assert_eq!(env.run(REFRESH).code, 0);
+    }
+    assert_eq!(provider.seen().len(), 1);
+    env.pass(Duration::from_secs(460));
+    assert_eq!(env.run(REFRESH).code, 0);
+    assert_eq!(provider.seen().len(), 2, "in the last quarter of its life");
+}
+
+#[test]
+fn a_lock_that_is_taken_from_us_stops_the_request() {
+    // While we wait for the second store, somebody breaks the lock of the first one.
+    let provider = Provider::knowing(&["rt-BBBB"]);
+    let env = host(&provider);
+    let work = ".openclaw/agents/work/agent/auth-profiles.json";
+    env.file(work, env.text(STORE));
+    let (ours, other) = (locks(&env)[0].clone(), env.path(&format!("{work}.lock")));
+    fs_err::create_dir(&other).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ours.exists() {
+                std::thread::yield_now();
+            }
+            fs_err::remove_dir(&ours).unwrap();
+            fs_err::create_dir(&ours).unwrap();
+            fs_err::remove_dir(&other).unwrap();
+        });
+        let ran = outcome(&mut env.command(REFRESH));
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(ran.stdout.contains("nothing was sent"), "{ran:?}");
+    });
+    assert_eq!((provider.seen().len(), parked(&env)), (0, 0));
+    assert!(ours.exists(), "a lock of somebody else stays");
+}
+
+#[test]
+fn two_agents_with_the_login_of_codex_spend_it_once() {
+    for round in 0..5 {
+        let provider = Provider::knowing(&["rt-BBBB"]);
+        let env = TestEnv::real_time();
+        env.file(OPS, provider.ops(&["openai-codex"]))
+            .file(".openclaw/openclaw.json", "{agents: {list: [{id: 'main'}, {id: 'work'}]}}");
+        let tokens = json!({"access_token": "at-AAAA", "refresh_token": "rt-BBBB"});
+        env.file(CODEX, json!({ "tokens": tokens }).to_string())
+            .set_modified(CODEX, real_now_ms() - 5 * HOUR);
+        // One of them has taken the login over, the other one still has the one before.
+        let old = oauth("openai-codex", json!(real_now_ms() - 20 * HOUR));
+        let mut older = old.clone();
+        older["refresh"] = json!("rt-before");
+        let work = ".openclaw/agents/work/agent/auth-profiles.json";
+        env.profiles(json!({"openai-codex:codex-cli": old}));
+        env.file(work, json!({"version": 1, "profiles": {"openai-codex:codex-cli": older}}).to_string());
+        std::thread::scope(|scope| {
+            for agent in ["main", "work"] {
+                let env = &env;
+                scope.spawn(move || {
+                    let ran = outcome(&mut env.command(&[REFRESH, &["--agent", agent]].concat()));
+                    assert_eq!(ran.code, 0, "round {round}: {ran:?}");
+                });
+            }
+        });
+        assert_eq!((provider.spent(), provider.reused()), (1, 0), "round {round}");
+        for store in [STORE, work] {
+            let entry = &env.read_json(store)["profiles"]["openai-codex:codex-cli"];
+            assert_eq!(entry["refresh"], "rt-generation-1", "round {round}: {store}");
+        }
+    }
 }
 
 #[test]

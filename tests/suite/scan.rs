@@ -63,6 +63,13 @@ fn a_scan_fails_over_to_free_models_that_answer() {
         "{tags:?}"
     );
     assert_eq!(provider.seen().len(), 4);
+    let again = env.run(&["models", "fallbacks", "add", "openai/mine"]);
+    assert_eq!(again.code, 0);
+    let ran = env.run(&["models", "scan", "--yes"]);
+    assert!(
+        ran.stderr.contains("note: replaced openai/mine; ~/.openclaw/openclaw.json.bak has them"),
+        "{ran:?}"
+    );
 
     let before = env.text(CONFIG);
     let ran =
@@ -76,7 +83,7 @@ fn a_scan_fails_over_to_free_models_that_answer() {
     let ran = env.run(&["models", "scan", "--no-probe", "--provider", "other"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "5 models are listed, 0 of them free and wanted:\n"));
     assert_eq!(env.text(CONFIG), before, "a list changes nothing");
-    assert_eq!(provider.seen().len(), 6);
+    assert_eq!(provider.seen().len(), 10);
 }
 
 #[test]
@@ -103,6 +110,17 @@ fn a_scan_that_cannot_be_done_changes_nothing() {
     env.file(CONFIG, before.replace(&provider.url(""), "http://openrouter.example/api/v1"));
     let ran = env.run(&["models", "scan", "--yes"]);
     assert!(ran.code == 1 && ran.stderr.contains("plain http is for loopback"), "{ran:?}");
+    env.file(CONFIG, &before);
+    let ran = env.run(&["models", "scan", "--json", "--provider", "nobody"]);
+    assert_eq!((ran.code, &ran.json()["results"]), (1, &json!([])));
+    assert!(ran.stderr.contains("no free model fits") && ran.stderr.contains("--min-params"), "{ran:?}");
+    // The list is public: a bad key shows only when a model is asked.
+    let public = Provider::knowing(&[]).scripted(|seen| {
+        Some(if seen.path == "/models" { Reply::json(200, listed(&["8b"])) } else { Reply::text(401, "") })
+    });
+    env.file(CONFIG, before.replace(&provider.url(""), &public.url("")));
+    let ran = env.run(&["models", "scan", "--yes"]);
+    assert!(ran.code == 1 && ran.stderr.contains("openrouter refuses the key"), "{ran:?}");
     let ran = TestEnv::new().run(&["models", "scan", "--yes"]);
     assert!(
         ran.code == 1 && ran.stderr.contains("Missing OpenRouter API key. Set OPENROUTER_API_KEY"),

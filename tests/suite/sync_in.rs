@@ -34,7 +34,7 @@ fn the_claude_login_follows_the_update_rules() {
         ("stored is no longer fresh", true, 5 * HOUR, Some(("oauth", fresh)), true),
         ("stored ends later", true, 4 * MINUTE, Some(("oauth", 9 * MINUTE)), false),
         ("both over", true, -4 * MINUTE, Some(("oauth", -9 * MINUTE)), true),
-        ("stored over, login older", true, -9 * MINUTE, Some(("oauth", -4 * MINUTE)), true),
+        ("stored over, login older", true, -9 * MINUTE, Some(("oauth", -4 * MINUTE)), false),
         ("stored is a token", true, HOUR, Some(("token", 3 * DAY)), true),
         ("stored is a key", true, HOUR, Some(("api_key", 0)), true),
         ("token, nothing stored", false, HOUR, None, true),

@@ -5,7 +5,7 @@ use serde::ser::{SerializeMap, Serializer};
 
 use crate::core::credential::{EpochMs, Expiry};
 use crate::core::finding::Finding;
-use crate::core::oauth::RefreshRecord;
+use crate::core::refresh::RefreshRecord;
 use crate::core::report::{Cause, KeyReport, MissingProvider, ProfileReport, Unusable};
 use crate::core::snapshot::{ShellEnv, Source, SourceState};
 

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, poll};
 use openclaw::cli;
 use openclaw::clock::{Clock, Deadline};
@@ -142,6 +143,11 @@ impl TestEnv {
         self.home.path().join(relative)
     }
 
+    /// Moves a clock that stands still.
+    pub(crate) fn pass(&self, span: Duration) {
+        self.clock.sleep(span);
+    }
+
     pub(crate) fn now_ms(&self) -> i64 {
         self.clock.now().timestamp_millis()
     }
@@ -243,8 +249,10 @@ impl TestEnv {
     }
 }
 
+/// What is typed, given everything that was shown.
+pub(crate) type Typed<'s> = Box<dyn FnOnce(&str) -> Vec<u8> + 's>;
 /// What is waited for, and what is typed then.
-pub(crate) type Step<'s> = (&'s str, Box<dyn FnOnce(&str) -> Vec<u8> + 's>);
+pub(crate) type Step<'s> = (&'s str, Typed<'s>);
 
 impl TestEnv {
     /// Runs the real program on a terminal of its own. Each step waits until something is shown and types; gives
@@ -257,9 +265,28 @@ impl TestEnv {
 
     /// The same; what is typed may depend on everything that was shown.
     pub(crate) fn at_a_terminal(&self, args: &[&str], steps: Vec<Step<'_>>) -> (String, Option<i32>) {
+        self.typed_at(self.wrapped(&["setsid", "--ctty", "--wait"], args), steps)
+    }
+
+    /// A shell on a terminal of its own.
+    pub(crate) fn shell_at_a_terminal(&self, steps: Vec<Step<'_>>) -> (String, Option<i32>) {
+        let mut command = Command::new("setsid");
+        command
+            .args(["--ctty", "--wait", "sh", "-i"])
+            .env_clear()
+            .envs(&self.vars)
+            .current_dir(self.home.path());
+        self.typed_at(command, steps)
+    }
+
+    #[expect(clippy::unused_self, reason = "the home must outlive what runs in it")]
+    fn typed_at(&self, mut command: Command, steps: Vec<Step<'_>>) -> (String, Option<i32>) {
         let pty = nix::pty::openpty(None, None).unwrap();
+        for end in [&pty.master, &pty.slave] {
+            // A child of another test that inherited one would keep this terminal alive.
+            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+        }
         let side = || Stdio::from(pty.slave.try_clone().unwrap());
-        let mut command = self.wrapped(&["setsid", "--ctty", "--wait"], args);
         let mut child = command.stdin(side()).stdout(side()).stderr(side()).process_group(0).spawn().unwrap();
         drop(command);
         let mut terminal =
