@@ -126,6 +126,15 @@ impl CommandError {
         self
     }
 
+    /// Spells the commands of the hints for an installation, so that typing them works on the same one.
+    #[must_use]
+    pub fn for_program(mut self, program: &str) -> Self {
+        for hint in &mut self.hints {
+            *hint = hint.replace("`openclaw ", &format!("`{program} "));
+        }
+        self
+    }
+
     /// The exit status that tells it to a script.
     pub fn status(&self) -> ExitStatus {
         match self.kind {

@@ -59,6 +59,35 @@ fn renewals(profiles: &[(&str, &Credential)], parked: &[Parked]) -> Vec<Change> 
     found.collect()
 }
 
+/// Other profiles with the refresh token that a newer login replaces: the vendor's program has spent it, so they go on
+/// with the new one too.
+fn twins(profiles: &[(&str, &Credential)], change: &Change) -> Vec<Change> {
+    let Change::Adopt(id, newer) = change else { return Vec::new() };
+    let Material::OAuth { access: Some(access), refresh: Some(refresh), expires, account_id } =
+        &newer.material
+    else {
+        return Vec::new();
+    };
+    let replaced = profiles.iter().find(|(known, _)| known == id);
+    let spent = replaced.and_then(|(_, stored)| stored.material.refresh_token());
+    let (Some(spent), Some(expires)) = (spent.filter(|spent| *spent != refresh), expires.at()) else {
+        return Vec::new();
+    };
+    let tokens = Tokens {
+        refresh: Some(refresh.clone()),
+        expires,
+        account_id: account_id.clone(),
+        ..Tokens::of(access.clone())
+    };
+    let has_spent = |(known, credential): &&(&str, &Credential)| {
+        known != id
+            && provider::normalize(&credential.provider) == newer.provider
+            && credential.material.refresh_token() == Some(spent)
+    };
+    let found = profiles.iter().filter(has_spent);
+    found.map(|(known, _)| Change::Renew((*known).to_owned(), tokens.clone())).collect()
+}
+
 /// What the logins of vendor programs change in a view, which `profiles` lists.
 pub fn plan(profiles: &[(&str, &Credential)], logins: &[Login], now: EpochMs) -> Vec<Change> {
     let stored =
@@ -295,6 +324,8 @@ fn planned(store: &AuthStore, workspace: &Workspace, now: EpochMs) -> Vec<Planne
     // What a refresh gave is newer than anything that a vendor's file can hold of the same login.
     let mut changes = plan(&view, &workspace.logins, now);
     changes.retain(|change| !renewed(change.id()));
+    let twins: Vec<_> = changes.iter().flat_map(|change| twins(&view, change)).collect();
+    changes.extend(twins);
     changes
         .into_iter()
         .chain(renewals)
@@ -337,7 +368,7 @@ fn told(workspace: &Workspace, imported: bool, changes: &[Planned]) -> String {
                 format!("took the login of {program} into {id}")
             }
             Change::RemoveDuplicate(id) => format!("removed {id}: another profile has the same tokens"),
-            Change::Renew(id, _) => format!("stored the tokens of an interrupted refresh of {id}"),
+            Change::Renew(id, _) => format!("gave {id} the newer tokens of the same login"),
         });
     }
     told.join(", ")

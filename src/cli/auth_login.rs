@@ -14,6 +14,7 @@ use crate::core::credential::{Credential, Expiry, Material};
 use crate::core::oauth::{self, LoginFlow, OAUTH, OAuth, Tokens};
 use crate::core::onboarding::{CODEX_MODEL, QWEN_MODELS, QWEN_URL};
 use crate::core::provider;
+use crate::core::secret::Secret;
 use crate::exit::{CommandError, ExitStatus};
 use crate::format::config_edit::Edit;
 use crate::format::config_sections::Config;
@@ -81,7 +82,7 @@ pub(super) fn log_in(
     let issued_to = (Some(parties.client.id.as_str()) != oauth.client_id).then(|| parties.client.id.clone());
     // What the config refuses is refused before somebody has logged in for nothing.
     let draft = Login { oauth, profile_id, issued_to, set_default: wish.set_default };
-    draft.profile(workspace, &Tokens::blank(), &|_| Vec::new()).rehearse(workspace)?;
+    draft.profile(workspace, &Tokens::of(Secret::new("")), &|_| Vec::new()).rehearse(workspace)?;
     let limit = Deadline::after(wish.limit.unwrap_or(TIME_LIMIT));
     let granted = match flow {
         LoginFlow::Browser(flow) => {

@@ -59,7 +59,8 @@ pub fn run(process: &Process, clock: &Clock) -> ExitStatus {
     guarded(process, || {
         let printer = Printer::new(process);
         match Cli::try_parse_from(process.args()) {
-            Ok(cli) => dispatch(&cli, &printer, clock).unwrap_or_else(|error| printer.error(&error)),
+            Ok(cli) => dispatch(&cli, &printer, clock)
+                .unwrap_or_else(|error| printer.error(&error.for_program(&installation(&cli).program()))),
             Err(error) => match error.kind() {
                 ClapErrorKind::DisplayHelp | ClapErrorKind::DisplayVersion => {
                     printer.answer(&error.to_string())

@@ -205,10 +205,10 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Tokens that stand for those that are still to come.
-    pub fn blank() -> Self {
+    /// An access token, and nothing known beside it.
+    pub fn of(access: Secret) -> Self {
         Self {
-            access: Secret::new(""),
+            access,
             refresh: None,
             expires: 0,
             account_id: None,

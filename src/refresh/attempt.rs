@@ -142,13 +142,10 @@ impl Attempt<'_> {
             return Ok(None);
         };
         let tokens = Tokens {
-            access: access.clone(),
             refresh: Some(refresh.clone()),
             expires,
             account_id: account_id.clone(),
-            email: None,
-            id_token: None,
-            resource_url: None,
+            ..Tokens::of(access.clone())
         };
         let spent = token_of(stored)?.digest();
         let parked = Parked { provider: self.seen.provider.clone(), spent, tokens };

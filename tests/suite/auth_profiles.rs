@@ -374,3 +374,13 @@ fn a_credential_of_another_provider_is_not_replaced() {
         assert_eq!((env.text(STORE), env.text(CONFIG)), before);
     }
 }
+
+#[test]
+fn a_hint_is_for_the_installation_that_was_meant() {
+    let env = TestEnv::new();
+    let args = ["models", "auth", "paste-token", "--provider", "anthropic"];
+    let plain = env.run(&args);
+    assert!(plain.stderr.contains("hint: `openclaw models auth paste-token"), "{plain:?}");
+    let work = env.run(&[&["--profile", "work"], &args[..]].concat());
+    assert!(work.stderr.contains("hint: `openclaw --profile work models auth paste-token"), "{work:?}");
+}

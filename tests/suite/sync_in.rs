@@ -288,3 +288,21 @@ fn what_another_agent_inherits_is_shown_as_mains_and_told_to_be_unsaved() {
     assert!(codes.contains(&"sync-performed") && codes.contains(&"credential-type-unknown"), "{codes:?}");
     assert!(document["findings"].to_string().contains("the main agent's next status saves it"));
 }
+
+#[test]
+fn other_profiles_with_the_login_that_a_newer_one_replaces_get_it_too() {
+    let env = TestEnv::with_default_key();
+    let (old, other) = (
+        oauth("anthropic", at(&env, -HOUR)),
+        json!({"type": "oauth", "provider": "anthropic", "access": "x",
+        "refresh": "another", "expires": at(&env, -HOUR)}),
+    );
+    env.profiles(json!({ ID: old, "anthropic:default": old, "anthropic:other": other, "chutes:x": oauth("chutes", at(&env, 0)) }));
+    env.claude(3 * DAY);
+    env.status(&[]);
+    for id in [ID, "anthropic:default"] {
+        assert_eq!(stored(&env, id)["refresh"], "cli-rt", "{id}");
+    }
+    assert_eq!(stored(&env, "anthropic:other"), other);
+    assert_eq!(stored(&env, "chutes:x")["refresh"], "rt-BBBB");
+}
