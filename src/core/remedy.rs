@@ -58,6 +58,13 @@ pub fn mend_profile(
     let ours = if record.inherited { &snapshot.main_program } else { &snapshot.program };
     let id = shell_word(&record.id);
     let remove = format!("`{ours} models auth remove {id}`");
+    let refresh = match status {
+        // Only what has ended, or is about to, is renewed unasked.
+        Status::Expiring => {
+            format!("`{ours} models auth refresh {id} --force`, or wait: it is renewed when it is due")
+        }
+        _ => format!("`{ours} models auth refresh {id}`"),
+    };
     if let Some(vendor) = Vendor::of_profile(&record.id) {
         let (program, login) = (vendor.program(), vendor.login_command());
         let login = format!("`{login}`; the next status run takes it over");
@@ -67,7 +74,7 @@ pub fn mend_profile(
         } else if renews_itself {
             let once = format!("use `{}` once: it renews its own login", vendor.renew_command()[0]);
             let other = if record.login.renewed_by_vendor { once } else { login };
-            vec![format!("`{ours} models auth refresh {id}`"), other]
+            vec![refresh, other]
         } else {
             vec![login]
         };
@@ -84,7 +91,7 @@ pub fn mend_profile(
             let paste = format!("{ours} models auth paste-token --provider {provider} --profile-id {id}");
             vec![format!("`{paste}`{source}"), format!("{remove} if it is not needed")]
         }
-        Material::OAuth { .. } if renews_itself => vec![format!("`{ours} models auth refresh {id}`")],
+        Material::OAuth { .. } if renews_itself => vec![refresh],
         Material::OAuth { .. } if oauth::find(&provider).is_some_and(|oauth| oauth.login.is_some()) => {
             vec![format!("`{ours} models auth login --provider {provider} --profile-id {id}`")]
         }
