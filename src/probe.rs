@@ -5,10 +5,11 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::core::credential::Credential;
 use crate::core::endpoint;
+use crate::core::failure::{self, Endpoint, FailureClass, Response};
 use crate::core::probe::{self, Carrier, ProbeStatus};
 use crate::core::provider;
 use crate::core::secret::Secret;
-use crate::sys::http_client::{self, Failure, Request};
+use crate::sys::http_client::{self, Request};
 use crate::workspace::Workspace;
 
 /// How long the provider gets (reference: `--probe-timeout`).
@@ -19,6 +20,8 @@ pub const TIME_LIMIT: Duration = Duration::from_secs(8);
 pub struct Probed {
     /// The verdict.
     pub status: ProbeStatus,
+    /// What failed.
+    pub class: Option<FailureClass>,
     /// What happened, without any secret; a stable word where nothing was sent.
     pub message: String,
     /// How long the provider took.
@@ -27,7 +30,7 @@ pub struct Probed {
 
 impl Probed {
     fn unsent(word: &str) -> Self {
-        Self { status: ProbeStatus::Unknown, message: word.to_owned(), latency_ms: None }
+        Self { status: ProbeStatus::Unknown, class: None, message: word.to_owned(), latency_ms: None }
     }
 }
 
@@ -59,15 +62,20 @@ pub fn probe(workspace: &Workspace, clock: &Clock, credential: &Credential, limi
     let started = clock.now().timestamp_millis();
     let answer = http_client::send(&request, limit);
     let latency_ms = Some(clock.now().timestamp_millis().saturating_sub(started));
-    match answer {
-        Ok(answer) => Probed {
-            status: ProbeStatus::of_answer(&id, answer.status, answer.body.expose()),
-            message: format!("{} answered {}", http_client::host_of(&request.url), answer.status),
-            latency_ms,
-        },
-        Err(failure @ Failure::TimedOut(..)) => {
-            Probed { status: ProbeStatus::Timeout, message: failure.to_string(), latency_ms }
+    let (class, message) = match answer {
+        Ok(answer) => {
+            let response = Response {
+                endpoint: Endpoint::Api,
+                provider: &id,
+                status: answer.status,
+                headers: &answer.headers,
+                body: answer.body.expose(),
+            };
+            let failure = failure::classify(&response, clock.now().timestamp_millis());
+            let host = http_client::host_of(&request.url);
+            (failure.map(|failure| failure.class), format!("{host} answered {}", answer.status))
         }
-        Err(failure) => Probed { status: ProbeStatus::Unknown, message: failure.to_string(), latency_ms },
-    }
+        Err(failure) => (Some(failure.class()), failure.to_string()),
+    };
+    Probed { status: class.map_or(ProbeStatus::Ok, ProbeStatus::of_failure), class, message, latency_ms }
 }

@@ -200,10 +200,10 @@ fn words(outcome: &Outcome, now: EpochMs) -> String {
         Outcome::Resting(failure) => match failure.next_try {
             Some(next) => format!(
                 "not tried: {}; the next try may come in {}, or now with --force",
-                failure.class.entry().1,
+                failure.class.entry().2,
                 span::two_units(next.saturating_sub(now))
             ),
-            None => format!("not tried: {}; a person is needed", failure.class.entry().1),
+            None => format!("not tried: {}; a person is needed", failure.class.entry().2),
         },
         Outcome::Unready(why) | Outcome::Unsupported(why) => format!("not tried: {why}"),
     }

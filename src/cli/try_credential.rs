@@ -44,8 +44,11 @@ pub(super) fn run(
     session.printer.message(&format!("probe: {provider} {word} ({}{latency})", probed.message));
     match probed.status {
         ProbeStatus::Auth | ProbeStatus::Billing => ExitStatus::Failing,
-        ProbeStatus::Ok | ProbeStatus::RateLimit | ProbeStatus::Timeout | ProbeStatus::Unknown => {
-            ExitStatus::Success
-        }
+        ProbeStatus::Format
+        | ProbeStatus::NoModel
+        | ProbeStatus::Ok
+        | ProbeStatus::RateLimit
+        | ProbeStatus::Timeout
+        | ProbeStatus::Unknown => ExitStatus::Success,
     }
 }

@@ -4,6 +4,7 @@ pub mod assess;
 pub mod collate;
 pub mod credential;
 pub mod endpoint;
+pub mod failure;
 pub mod finding;
 pub mod json_tree;
 pub mod login;

@@ -97,7 +97,7 @@ fn expiry_finding(record: &ProfileRecord, now: EpochMs) -> Option<Finding> {
 fn refresh_finding(record: &ProfileRecord, snapshot: &Snapshot, now: EpochMs) -> Option<Finding> {
     record.credential.material.refresh_token()?;
     if let Some(failure) = record.refresh.failure {
-        let (word, meaning) = failure.class.entry();
+        let (word, _, meaning) = failure.class.entry();
         let since = span::two_units(now.saturating_sub(failure.since));
         let message = format!("{meaning} ({word}); {} since {since} ago", times(failure.count));
         let finding = Finding::new(Code::RefreshFailed, record.id.clone(), message);

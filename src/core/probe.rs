@@ -3,6 +3,7 @@
 //! Source: the API references of the providers. One whose list is public proves nothing and is not here.
 
 use crate::core::credential::Material;
+use crate::core::failure::FailureClass;
 use crate::core::provider;
 
 /// In which header a credential goes.
@@ -82,6 +83,10 @@ pub enum ProbeStatus {
     Auth,
     /// There is no credit.
     Billing,
+    /// The request was not understood.
+    Format,
+    /// There is no model to ask.
+    NoModel,
     /// The provider takes it.
     Ok,
     /// It was asked too often.
@@ -98,6 +103,8 @@ impl ProbeStatus {
         match self {
             Self::Auth => "auth",
             Self::Billing => "billing",
+            Self::Format => "format",
+            Self::NoModel => "no_model",
             Self::Ok => "ok",
             Self::RateLimit => "rate_limit",
             Self::Timeout => "timeout",
@@ -105,22 +112,36 @@ impl ProbeStatus {
         }
     }
 
-    /// What an answer means. Google says 400 of a key that it does not know.
-    pub fn of_answer(provider_id: &str, status: u16, body: &str) -> Self {
-        match status {
-            200 => Self::Ok,
-            400 if provider_id == "google" && body.contains("API_KEY_INVALID") => Self::Auth,
-            401 => Self::Auth,
-            402 => Self::Billing,
-            429 => Self::RateLimit,
-            _ => Self::Unknown,
+    /// What a failure means for the credential that was tried.
+    pub fn of_failure(class: FailureClass) -> Self {
+        match class {
+            FailureClass::Auth
+            | FailureClass::ClientRejected
+            | FailureClass::Expired
+            | FailureClass::InvalidGrant
+            | FailureClass::Reused
+            | FailureClass::Revoked
+            | FailureClass::SubscriptionOnly => Self::Auth,
+            FailureClass::Billing => Self::Billing,
+            FailureClass::Format => Self::Format,
+            FailureClass::NoModel => Self::NoModel,
+            FailureClass::RateLimited => Self::RateLimit,
+            FailureClass::Timeout => Self::Timeout,
+            FailureClass::Malformed
+            | FailureClass::Network
+            | FailureClass::Overloaded
+            | FailureClass::Redirected
+            | FailureClass::ServerError
+            | FailureClass::Tls
+            | FailureClass::TooLarge
+            | FailureClass::Unknown => Self::Unknown,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{PROBES, ProbeStatus};
+    use super::PROBES;
     use crate::core::{endpoint, provider};
 
     #[test]
@@ -129,24 +150,6 @@ mod tests {
         for (id, probe) in PROBES {
             assert!(provider::find(id).is_some(), "{id}");
             assert!(endpoint::parse(&format!("{}{}", probe.base, probe.path)).is_ok(), "{id}");
-        }
-    }
-
-    #[test]
-    fn what_does_not_speak_of_the_credential_is_unknown() {
-        for (provider, status, body, wanted) in [
-            ("openai", 200, "{}", ProbeStatus::Ok),
-            ("openai", 401, "", ProbeStatus::Auth),
-            ("openai", 403, "", ProbeStatus::Unknown),
-            ("openai", 400, "API_KEY_INVALID", ProbeStatus::Unknown),
-            ("google", 400, r#"{"error":{"details":[{"reason":"API_KEY_INVALID"}]}}"#, ProbeStatus::Auth),
-            ("google", 400, "{}", ProbeStatus::Unknown),
-            ("openrouter", 402, "", ProbeStatus::Billing),
-            ("groq", 429, "", ProbeStatus::RateLimit),
-            ("groq", 500, "", ProbeStatus::Unknown),
-            ("groq", 302, "", ProbeStatus::Unknown),
-        ] {
-            assert_eq!(ProbeStatus::of_answer(provider, status, body), wanted, "{provider} {status}");
         }
     }
 }

@@ -1,101 +1,24 @@
 //! How refreshes of a login ended: what a failure means, and when to try again.
 
 use crate::core::credential::EpochMs;
+use crate::core::failure::FailureClass;
 use crate::core::span;
-
-/// What a failed refresh means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailureClass {
-    /// The OAuth client was refused.
-    ClientRejected,
-    /// The refresh token is not, or no longer, good.
-    InvalidGrant,
-    /// The answer is no answer of a token endpoint.
-    Malformed,
-    /// There was no connection.
-    Network,
-    /// Too many requests.
-    RateLimited,
-    /// The endpoint sends us to another host.
-    Redirected,
-    /// Another program has spent the refresh token before.
-    Reused,
-    /// Somebody has ended the login.
-    Revoked,
-    /// The provider has a failure of its own.
-    ServerError,
-    /// No answer in time.
-    Timeout,
-    /// The host is not who it should be.
-    Tls,
-    /// The answer has no end.
-    TooLarge,
-    /// Nothing of the above.
-    Unknown,
-}
-
-impl FailureClass {
-    /// Every class.
-    pub const ALL: &'static [Self] = &[
-        Self::ClientRejected,
-        Self::InvalidGrant,
-        Self::Malformed,
-        Self::Network,
-        Self::RateLimited,
-        Self::Redirected,
-        Self::Reused,
-        Self::Revoked,
-        Self::ServerError,
-        Self::Timeout,
-        Self::Tls,
-        Self::TooLarge,
-        Self::Unknown,
-    ];
-
-    /// The stable word, and what it means for a person.
-    pub fn entry(self) -> (&'static str, &'static str) {
-        match self {
-            Self::ClientRejected => ("client_rejected", "the provider refuses the OAuth client"),
-            Self::InvalidGrant => ("invalid_grant", "the provider no longer accepts this login"),
-            Self::Malformed => ("malformed", "the token endpoint gave no usable answer"),
-            Self::Network => ("network", "the token endpoint cannot be reached"),
-            Self::RateLimited => ("rate_limited", "the provider asks to wait"),
-            Self::Redirected => ("redirected", "the token endpoint sends us to another host"),
-            Self::Reused => ("reused", "another program has already spent this login's refresh token"),
-            Self::Revoked => ("revoked", "the login was revoked"),
-            Self::ServerError => ("server_error", "the provider has a failure of its own"),
-            Self::Timeout => ("timeout", "the token endpoint did not answer in time"),
-            Self::Tls => ("tls", "the token endpoint cannot prove who it is"),
-            Self::TooLarge => ("too_large", "the answer of the token endpoint is too large"),
-            Self::Unknown => ("unknown", "the provider refused, and does not say why"),
-        }
-    }
-
-    /// The stable word.
-    pub fn word(self) -> &'static str {
-        self.entry().0
-    }
-
-    /// The class of a word.
-    pub fn of_word(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|class| class.word() == word)
-    }
-
-    /// Whether trying again is useless until a person has acted.
-    pub fn needs_human(self) -> bool {
-        self.is_final() || self == Self::ClientRejected
-    }
-
-    /// Whether the refresh token itself is of no more use. A client can be corrected behind our back.
-    fn is_final(self) -> bool {
-        matches!(self, Self::InvalidGrant | Self::Reused | Self::Revoked)
-    }
-}
 
 /// The first wait after a failure that passes, the longest, and the longest that a provider may ask for.
 const FIRST_WAIT: i64 = 30 * span::SECOND;
 const LONGEST_WAIT: i64 = 15 * span::MINUTE;
 const LONGEST_ASKED_WAIT: i64 = span::HOUR;
+
+/// Whether the refresh token itself is of no more use. A client can be corrected behind our back.
+fn is_final(class: FailureClass) -> bool {
+    matches!(
+        class,
+        FailureClass::InvalidGrant
+            | FailureClass::Reused
+            | FailureClass::Revoked
+            | FailureClass::SubscriptionOnly
+    )
+}
 
 /// What is remembered of the refreshes of one login.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -134,7 +57,7 @@ impl RefreshRecord {
             at: now,
             since: self.failure.map_or(now, |failure| failure.since),
             count,
-            next_try: (!class.is_final()).then(|| now.saturating_add(wait)),
+            next_try: (!is_final(class)).then(|| now.saturating_add(wait)),
         };
         Self { last_success: self.last_success, failure: Some(failure) }
     }
@@ -156,7 +79,8 @@ impl RefreshRecord {
 
 #[cfg(test)]
 mod tests {
-    use super::{FailureClass, RefreshRecord};
+    use super::RefreshRecord;
+    use crate::core::failure::FailureClass;
 
     #[test]
     fn waits_double_and_a_provider_may_ask_for_at_most_an_hour() {

@@ -1,12 +1,10 @@
 //! The bodies of token endpoints: what is sent, and what an answer says.
 
-use chrono::DateTime;
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 
 use crate::core::credential::EpochMs;
 use crate::core::oauth::{Style, Tokens, ends};
-use crate::core::refresh::FailureClass;
 use crate::core::secret::Secret;
 use crate::core::span;
 use crate::format::codex::ASSUMED_LIFE_MS;
@@ -80,59 +78,16 @@ fn number(answer: &Value, member: &str) -> Option<i64> {
     }
 }
 
-/// What a refusal means. The words decide before the status: providers say one thing under many codes.
-pub fn failure(provider: &str, status: u16, answer: &Secret) -> FailureClass {
-    let words = words(answer);
-    let says = |word: &str| words.iter().any(|known| known.contains(word));
-    match status {
-        200..=299 => FailureClass::Malformed,
-        429 => FailureClass::RateLimited,
-        500.. => FailureClass::ServerError,
-        _ if says("reused") || says("already been used") || says("already used") => FailureClass::Reused,
-        _ if says("revoked") || says("invalidated") => FailureClass::Revoked,
-        _ if says("invalid_client") || says("unauthorized_client") => FailureClass::ClientRejected,
-        _ if says("invalid_grant") || says("refresh_token_expired") || says("invalid_refresh_token") => {
-            FailureClass::InvalidGrant
-        }
-        // Qwen answers so to any refresh token that it does not know, GitHub to any token.
-        400 if provider == "qwen-portal" => FailureClass::InvalidGrant,
-        401 if provider == "github-copilot" => FailureClass::InvalidGrant,
-        _ => FailureClass::Unknown,
-    }
-}
-
 /// The error code of RFC 6749 and RFC 8628 in an answer.
 pub fn error_code(answer: &Secret) -> Option<String> {
     let answer: Value = serde_json::from_str(answer.expose()).ok()?;
     Some(answer.get("error")?.as_str()?.to_owned())
 }
 
-/// The members in which providers say what is wrong, in lower case.
-fn words(answer: &Secret) -> Vec<String> {
-    let Ok(answer) = serde_json::from_str::<Value>(answer.expose()) else { return Vec::new() };
-    let inner = answer.get("error").cloned().unwrap_or_default();
-    ["error", "error_description", "code", "type", "message", "detail"]
-        .iter()
-        .flat_map(|member| [answer.get(member), inner.get(member)])
-        .filter_map(|value| Some(value?.as_str()?.to_lowercase()))
-        .collect()
-}
-
-/// The wait that a `Retry-After` header asks for, in ms: seconds or a date.
-pub fn retry_after(header: &str, now: EpochMs) -> Option<i64> {
-    let header = header.trim();
-    if let Ok(seconds) = header.parse::<u32>() {
-        return Some(i64::from(seconds) * span::SECOND);
-    }
-    let date = DateTime::parse_from_rfc2822(header).ok()?;
-    Some(date.timestamp_millis().saturating_sub(now).max(0))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{body, failure, retry_after, tokens};
+    use super::{body, tokens};
     use crate::core::oauth::Style;
-    use crate::core::refresh::FailureClass;
     use crate::core::secret::Secret;
 
     #[test]
@@ -176,56 +131,5 @@ mod tests {
         let tokens = tokens(&Secret::new(answer), 0, 0).unwrap();
         assert_eq!(tokens.account_id.as_deref(), Some("acc"));
         assert_eq!(tokens.email.as_deref(), Some("me@x.com"));
-    }
-
-    #[test]
-    fn refusals_are_told_apart_by_their_words_and_unknown_stays_unknown() {
-        use FailureClass::*;
-        for (provider, status, answer, wanted) in [
-            (
-                "anthropic",
-                400,
-                r#"{"error":"invalid_grant","error_description":"Refresh token not found"}"#,
-                InvalidGrant,
-            ),
-            (
-                "anthropic",
-                401,
-                r#"{"type":"error","error":{"type":"invalid_grant","message":"x"}}"#,
-                InvalidGrant,
-            ),
-            ("openai-codex", 401, r#"{"error":{"code":"refresh_token_reused","message":"x"}}"#, Reused),
-            ("openai-codex", 401, r#"{"error":{"code":"refresh_token_invalidated"}}"#, Revoked),
-            ("openai-codex", 401, r#"{"error":{"code":"refresh_token_expired"}}"#, InvalidGrant),
-            (
-                "google-gemini-cli",
-                400,
-                r#"{"error":"invalid_grant","error_description":"Token has been expired or revoked."}"#,
-                Revoked,
-            ),
-            ("google-gemini-cli", 401, r#"{"error":"invalid_client"}"#, ClientRejected),
-            ("qwen-portal", 400, "{}", InvalidGrant),
-            ("github-copilot", 401, r#"{"message":"Bad credentials"}"#, InvalidGrant),
-            ("anthropic", 400, "{}", Unknown),
-            ("anthropic", 403, "<html>blocked</html>", Unknown),
-            ("anthropic", 404, "", Unknown),
-            ("anthropic", 429, r#"{"error":"invalid_grant"}"#, RateLimited),
-            ("anthropic", 529, r#"{"error":{"type":"overloaded_error"}}"#, ServerError),
-            ("anthropic", 200, "<html>", Malformed),
-        ] {
-            assert_eq!(
-                failure(provider, status, &Secret::new(answer)),
-                wanted,
-                "{provider} {status} {answer}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_wait_is_seconds_or_a_date() {
-        assert_eq!(retry_after("120", 0), Some(120_000));
-        assert_eq!(retry_after("Thu, 01 Jan 1970 00:02:00 GMT", 60_000), Some(60_000));
-        assert_eq!(retry_after("Thu, 01 Jan 1970 00:00:00 GMT", 60_000), Some(0));
-        assert_eq!(retry_after("soon", 0), None);
     }
 }

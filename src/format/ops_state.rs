@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::core::credential::EpochMs;
+use crate::core::failure::FailureClass;
 use crate::core::json_tree::{JsonNode, JsonObject};
-use crate::core::refresh::{FailureClass, RefreshFailure, RefreshRecord};
+use crate::core::refresh::{RefreshFailure, RefreshRecord};
 use crate::core::span;
 use crate::format::{ParseFailure, json_object, pretty};
 
@@ -98,7 +99,8 @@ fn value(record: &RefreshRecord) -> Value {
 #[cfg(test)]
 mod tests {
     use super::OpsState;
-    use crate::core::refresh::{FailureClass, RefreshRecord};
+    use crate::core::failure::FailureClass;
+    use crate::core::refresh::RefreshRecord;
 
     #[test]
     fn what_is_remembered_comes_back_and_unknown_members_stay() {

@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::clock::Clock;
 use crate::core::credential::EpochMs;
 use crate::core::endpoint;
+use crate::core::failure::{self, Endpoint, FailureClass, Response};
 use crate::core::oauth::{OAuth, Style, Tokens};
-use crate::core::refresh::FailureClass;
 use crate::core::secret::Secret;
 use crate::core::store::AuthStore;
 use crate::format::oauth as bodies;
@@ -132,22 +132,24 @@ pub fn tokens(request: &Request, oauth: &OAuth, limit: Duration, clock: &Clock) 
 }
 
 fn refused(answer: &Answer, oauth: &OAuth, host: &str, now: EpochMs) -> Refused {
-    let class = bodies::failure(oauth.provider, answer.status, &answer.body);
+    let response = Response {
+        endpoint: Endpoint::Token,
+        provider: oauth.provider,
+        status: answer.status,
+        headers: &answer.headers,
+        body: answer.body.expose(),
+    };
+    let failure = failure::classify(&response, now);
+    // A success without tokens is none.
+    let class = failure.map_or(FailureClass::Malformed, |failure| failure.class);
     Refused {
         class,
-        retry_after_ms: answer.retry_after.as_ref().and_then(|header| bodies::retry_after(header, now)),
-        message: format!("{host} answered {}: {}", answer.status, class.entry().1),
+        retry_after_ms: failure.and_then(|failure| failure.retry_after_ms),
+        message: format!("{host} answered {}: {}", answer.status, class.entry().2),
         code: bodies::error_code(&answer.body),
     }
 }
 
 fn no_answer(failure: &Failure) -> Refused {
-    let class = match failure {
-        Failure::Broken(..) | Failure::Unreachable(..) => FailureClass::Network,
-        Failure::Redirected(..) => FailureClass::Redirected,
-        Failure::TimedOut(..) => FailureClass::Timeout,
-        Failure::Tls(..) => FailureClass::Tls,
-        Failure::TooLarge(..) => FailureClass::TooLarge,
-    };
-    Refused { class, retry_after_ms: None, message: failure.to_string(), code: None }
+    Refused { class: failure.class(), retry_after_ms: None, message: failure.to_string(), code: None }
 }

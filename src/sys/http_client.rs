@@ -4,18 +4,21 @@ use std::error::Error;
 use std::sync::Once;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, USER_AGENT};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Method, Response};
 use url::Url;
 
 use crate::core::endpoint::is_near;
+use crate::core::failure::FailureClass;
 use crate::core::secret::Secret;
 
 /// What we call ourselves, everywhere and always.
 const OUR_NAME: &str = concat!("openclaw/", env!("CARGO_PKG_VERSION"));
 /// An answer about credentials has a few KiB, a list of models some hundred.
 const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
+/// Headers that are kept of an answer.
+const TOLD_IN: &[&str] = &["retry-after", "retry-after-ms"];
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -52,8 +55,8 @@ impl Request {
 pub struct Answer {
     /// The status code.
     pub status: u16,
-    /// The `Retry-After` header.
-    pub retry_after: Option<String>,
+    /// The headers that say when to come back, by their names in lower case.
+    pub headers: Vec<(String, String)>,
     /// The body; it may hold secrets.
     pub body: Secret,
 }
@@ -79,6 +82,19 @@ pub enum Failure {
     /// Nobody is there.
     #[error("{0} cannot be reached: {1}")]
     Unreachable(String, String),
+}
+
+impl Failure {
+    /// What it means.
+    pub fn class(&self) -> FailureClass {
+        match self {
+            Self::Broken(..) | Self::Unreachable(..) => FailureClass::Network,
+            Self::Redirected(..) => FailureClass::Redirected,
+            Self::TimedOut(..) => FailureClass::Timeout,
+            Self::Tls(..) => FailureClass::Tls,
+            Self::TooLarge(..) => FailureClass::TooLarge,
+        }
+    }
 }
 
 /// Sends a request and waits for the whole answer, at most `limit`.
@@ -109,7 +125,7 @@ pub fn send_for_all_there_is(
     let is_good = (200..300).contains(&arriving.status);
     let answer = Answer {
         status: arriving.status,
-        retry_after: arriving.retry_after,
+        headers: arriving.headers,
         body: Secret::new(String::from_utf8_lossy(&arriving.body)),
     };
     match ended {
@@ -122,7 +138,7 @@ pub fn send_for_all_there_is(
 #[derive(Default)]
 struct Arriving {
     status: u16,
-    retry_after: Option<String>,
+    headers: Vec<(String, String)>,
     body: Vec<u8>,
 }
 
@@ -148,8 +164,10 @@ async fn exchange(request: &Request, host: &str, arriving: &mut Arriving) -> Res
     if response.status().is_redirection() {
         return Err(Failure::Redirected(host.to_owned(), redirected_to(&response)));
     }
-    let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    arriving.retry_after = retry_after.map(str::to_owned);
+    let told = response.headers().iter().filter(|(name, _)| TOLD_IN.contains(&name.as_str()));
+    arriving.headers = told
+        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+        .collect();
     arriving.status = response.status().as_u16();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
         arriving.body.extend_from_slice(&chunk);

@@ -47,7 +47,7 @@ fn a_refresh_shows_neither_the_old_nor_the_new_tokens() {
     let good = json!({"access_token": s(2), "refresh_token": s(3), "expires_in": 3600});
     for (reply, wanted) in [
         (Reply::json(200, good.clone()), "renewed"),
-        (Reply::json(200, json!({"refresh_token": s(3)})), "no usable answer"),
+        (Reply::json(200, json!({"refresh_token": s(3)})), "not one of this provider"),
         (Reply::json(400, json!({"error": "invalid_grant", "error_description": s(1)})), "no longer accepts"),
         (Reply::json(403, json!({"error": s(1), "message": s(0)})), "does not say why"),
         (Reply::text(500, s(1)), "a failure of its own"),

@@ -28,4 +28,5 @@ mod states;
 mod status_json;
 mod status_text;
 mod sync_in;
+mod vectors;
 mod writers;
