@@ -40,7 +40,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show and judge the credentials of this host
-    Models(ModelsArgs),
+    Models(Box<ModelsArgs>),
     /// Set this host up: a credential, a model, the gateway's port and token
     Onboard(Box<OnboardArgs>),
 }
@@ -237,6 +237,40 @@ pub struct StatusArgs {
     #[arg(long, conflicts_with = "no_sync")]
     pub refresh: bool,
 
+    /// Try every credential for real: with a request that has no effect, or with one tiny completion (--probe=model)
+    #[arg(
+        long,
+        value_name = "HOW",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "cheap",
+        conflicts_with_all = ["plain", "watch"]
+    )]
+    pub probe: Option<ProbeArg>,
+
+    /// Try only credentials of this provider
+    #[arg(long, value_name = "ID")]
+    pub probe_provider: Option<String>,
+
+    /// Try only these profiles
+    #[arg(long, value_name = "PROFILE", value_delimiter = ',')]
+    pub probe_profile: Vec<String>,
+
+    /// How long each try may take, in ms
+    /// [default: 8000]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub probe_timeout: Option<u64>,
+
+    /// How many credentials are tried at once
+    /// [default: 2]
+    #[arg(long, value_name = "N", value_parser = positive_count, allow_hyphen_values = true)]
+    pub probe_concurrency: Option<usize>,
+
+    /// How long the answer of a model may be, in tokens
+    /// [default: 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), allow_hyphen_values = true)]
+    pub probe_max_tokens: Option<u32>,
+
     /// Warn when something ends within this span [default: 24h, or check.warnAfter of ops.json]
     #[arg(long, value_name = "SPAN", value_parser = parse_span)]
     pub warn_after: Option<i64>,
@@ -273,12 +307,27 @@ impl StatusArgs {
             check: self.check || other.check,
             no_sync: self.no_sync || other.no_sync,
             refresh: self.refresh || other.refresh,
+            probe: self.probe.or(other.probe),
+            probe_provider: self.probe_provider.clone().or_else(|| other.probe_provider.clone()),
+            probe_profile: [&self.probe_profile[..], &other.probe_profile].concat(),
+            probe_timeout: self.probe_timeout.or(other.probe_timeout),
+            probe_concurrency: self.probe_concurrency.or(other.probe_concurrency),
+            probe_max_tokens: self.probe_max_tokens.or(other.probe_max_tokens),
             warn_after: self.warn_after.or(other.warn_after),
             refreshable: self.refreshable.or(other.refreshable),
             timeout: self.timeout.or(other.timeout),
             watch: self.watch.or(other.watch),
         }
     }
+}
+
+/// The words of `--probe`.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum ProbeArg {
+    /// A request that has no effect
+    Cheap,
+    /// One tiny completion
+    Model,
 }
 
 /// The words of `--refreshable`.

@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
-use crate::cli::args::{Cli, StatusArgs};
+use crate::cli::args::{Cli, ProbeArg, StatusArgs};
 use crate::cli::printer::Printer;
 use crate::cli::{Session, TIME_LIMIT, auth_refresh, installation};
 use crate::clock::{Clock, Deadline};
 use crate::core::assess::assess;
-use crate::core::report::{Policy, Refreshable, Report};
+use crate::core::probe::{How, ProbeOptions, Probes};
+use crate::core::provider;
+use crate::core::report::{Policy, Refreshable, Report, Verdict};
 use crate::exit::{CommandError, ExitStatus};
 use crate::format::ops::{ExternalRefresh, Ops};
+use crate::probe;
 use crate::render::{json, plain, printable_lines, text};
 use crate::sync;
+use crate::sys::signals;
 use crate::workspace::{Request, Workspace};
 
 /// How long a busy store may keep a report waiting; what is not saved then is saved by the next run.
@@ -46,6 +50,8 @@ pub(super) fn run(
             clock.sleep(Duration::from_millis(every));
         }
     }
+    // Whoever interrupts a probe sees what is known by then.
+    let _signals = args.probe.map(|_| signals::defer());
     let report = report(cli, args, printer, clock)?;
     let answer = if args.json {
         json::render(&report)
@@ -55,6 +61,9 @@ pub(super) fn run(
         text::render(&report, printer.look(cli.no_color))
     };
     match printer.answer(&answer) {
+        ExitStatus::Success if args.check && report.probes.as_ref().is_some_and(Probes::fail) => {
+            Ok(Verdict::Failing.into())
+        }
         ExitStatus::Success if args.check => Ok(report.verdict.into()),
         status => Ok(status),
     }
@@ -76,7 +85,31 @@ fn report(
     let synced = sync::run(&workspace, clock, !args.no_sync, patience);
     let mut snapshot = workspace.snapshot(&synced.own, synced.main.as_deref());
     snapshot.findings.extend(synced.findings);
-    Ok(assess(&snapshot, clock.now(), &policy(args, &workspace.ops)))
+    let mut report = assess(&snapshot, clock.now(), &policy(args, &workspace.ops));
+    if let Some(how) = args.probe {
+        let options = probe_options(args, how);
+        let progress = printer.progress();
+        let show = |done: usize, total: usize| progress.show(&format!("tried {done} of {total} credentials"));
+        let signals = signals::defer();
+        let is_interrupted = || signals.is_pending();
+        let probes = probe::run(&workspace, &snapshot, &report, clock, options, &is_interrupted, &show);
+        report.probes = Some(probes);
+    }
+    Ok(report)
+}
+
+fn probe_options(args: &StatusArgs, how: ProbeArg) -> ProbeOptions {
+    ProbeOptions {
+        how: match how {
+            ProbeArg::Cheap => How::Cheap,
+            ProbeArg::Model => How::Model,
+        },
+        provider: args.probe_provider.as_deref().map(provider::normalize),
+        profile_ids: args.probe_profile.iter().map(|id| id.trim().to_owned()).collect(),
+        timeout_ms: args.probe_timeout.unwrap_or(8_000),
+        concurrency: args.probe_concurrency.unwrap_or(2),
+        max_tokens: args.probe_max_tokens.unwrap_or(8),
+    }
 }
 
 /// The flag counts, then `ops.json`, then the documented contract.

@@ -39,9 +39,16 @@ pub(super) fn run(
     progress.show(&format!("asking {provider}"));
     let probed = probe::probe(workspace, session.clock, credential, probe::TIME_LIMIT);
     drop(progress);
-    let latency = probed.latency_ms.map_or_else(String::new, |ms| format!(", {ms} ms"));
-    let word = probed.status.word();
-    session.printer.message(&format!("probe: {provider} {word} ({}{latency})", probed.message));
+    let probed = match probed {
+        Some(Ok(probed)) => probed,
+        Some(Err(why)) => {
+            session.printer.message(&format!("note: nothing was tried: {why}"));
+            return ExitStatus::Success;
+        }
+        None => return ExitStatus::Success,
+    };
+    let (word, ms) = (probed.status.word(), probed.latency_ms);
+    session.printer.message(&format!("probe: {provider} {word} ({}, {ms} ms)", probed.message));
     match probed.status {
         ProbeStatus::Auth | ProbeStatus::Billing => ExitStatus::Failing,
         ProbeStatus::Format

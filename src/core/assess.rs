@@ -70,6 +70,7 @@ pub fn assess(snapshot: &Snapshot, now: DateTime<Utc>, policy: &Policy) -> Repor
         shell_env: snapshot.shell_env.clone(),
         sources: snapshot.sources.clone(),
         findings,
+        probes: None,
     }
 }
 
@@ -321,7 +322,7 @@ fn judge_provider(
 }
 
 /// The configured models that a request may reach, as written.
-fn models_in_use(snapshot: &Snapshot) -> impl Iterator<Item = &String> {
+pub fn models_in_use(snapshot: &Snapshot) -> impl Iterator<Item = &String> {
     let models = &snapshot.models;
     let primaries = models.primary.iter().chain(&models.image_primary);
     primaries.chain(&models.fallbacks).chain(&models.image_fallbacks)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::core::credential::{EpochMs, Expiry};
 use crate::core::finding::Finding;
+use crate::core::probe::Probes;
 use crate::core::refresh::RefreshRecord;
 use crate::core::snapshot::{FilePath, LoginFacts, ModelSettings, ShellEnv, Source};
 
@@ -188,6 +189,8 @@ pub struct Report {
     pub sources: Vec<Source>,
     /// What else was noticed, worst first.
     pub findings: Vec<Finding>,
+    /// What came of trying the credentials, when that was asked for.
+    pub probes: Option<Probes>,
 }
 
 /// One thing that makes the verdict worse than ok.

@@ -61,6 +61,8 @@ pub struct ProviderEntry {
     pub key: Option<Secret>,
     /// Where requests go.
     pub base_url: String,
+    /// In which words its models are asked.
+    pub api: Option<&'static str>,
     /// The models that it declares.
     pub models: Vec<DeclaredModel>,
 }
@@ -195,7 +197,7 @@ fn read_models(models: &Section<'_>, config: &mut Config) {
         provider.closed(&["baseUrl", "apiKey", "auth", "api", "headers", "authHeader", "models"]);
         let base_url = provider.required_text("baseUrl").unwrap_or_default().to_owned();
         provider.one_of("auth", &["api-key", "aws-sdk", "oauth", "token"]);
-        provider.one_of("api", API_KINDS);
+        let api = provider.one_of("api", API_KINDS);
         provider.flag("authHeader");
         let headers = provider.section("headers");
         for header in headers.keys() {
@@ -216,7 +218,7 @@ fn read_models(models: &Section<'_>, config: &mut Config) {
             });
         }
         let key = provider.text("apiKey").map(Secret::new).filter(|key| !key.is_blank());
-        config.providers.push((id.to_owned(), ProviderEntry { key, base_url, models: declared }));
+        config.providers.push((id.to_owned(), ProviderEntry { key, base_url, api, models: declared }));
     }
 }
 

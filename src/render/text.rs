@@ -7,6 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::core::credential::EpochMs;
 use crate::core::finding::{Code, Severity};
+use crate::core::probe::{ProbeStatus, Probes};
 use crate::core::report::{ProfileReport, Reason, Report, Status, Verdict};
 use crate::core::snapshot::SourceState;
 use crate::core::span;
@@ -36,6 +37,9 @@ pub fn render(report: &Report, look: Look) -> String {
     keys(&mut page, report);
     resting(&mut page, report);
     findings(&mut page, report);
+    if let Some(probes) = &report.probes {
+        self::probes(&mut page, probes);
+    }
     footer(&mut page, report);
     page.text
 }
@@ -162,6 +166,27 @@ fn details(profile: &ProfileReport, now: EpochMs) -> Vec<String> {
         (false, _) => None,
     };
     clocks.into_iter().chain(steps(&profile.remedies)).collect()
+}
+
+fn probes(page: &mut Page, probes: &Probes) {
+    page.heading("Tried");
+    for result in &probes.results {
+        let verdict = match result.status {
+            ProbeStatus::Ok => Verdict::Ok,
+            ProbeStatus::Auth | ProbeStatus::Billing => Verdict::Failing,
+            _ => Verdict::Expiring,
+        };
+        let model = result.model.as_ref().map_or_else(|| result.provider.clone(), Clone::clone);
+        let latency = result.latency_ms.map_or_else(String::new, |ms| format!(", {ms} ms"));
+        let line = format!("{}  {} ({}){latency}", name(&model), name(&result.label), result.mode);
+        page.row(MARGIN, Some((result.status.word(), verdict)), &line);
+        let why = result.error.as_deref().or(result.reason);
+        page.details(&why.iter().map(|why| printable(why)).collect::<Vec<_>>());
+    }
+    let missing = probes.total - probes.results.len();
+    let rest = if missing == 0 { String::new() } else { format!(", {missing} not any more") };
+    let took = probes.finished_at.saturating_sub(probes.started_at);
+    page.row(MARGIN, None, &format!("{} in {took} ms{rest}", probes.results.len()));
 }
 
 fn missing(page: &mut Page, report: &Report) {

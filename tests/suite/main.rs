@@ -20,6 +20,7 @@ mod logins;
 mod machine;
 mod model_settings;
 mod onboard;
+mod probes;
 mod properties;
 mod refresh;
 mod refresh_safety;

@@ -3,6 +3,7 @@
 //! `docs/models-status.schema.json` describes it; a test holds the two together. The types here borrow from the report
 //! and are written out directly: a report of 10,000 profiles is a text of several MB.
 
+mod probes;
 mod views;
 
 use std::fmt::Write;
@@ -10,6 +11,7 @@ use std::fmt::Write;
 use crate::core::report::{ProviderReport, Report};
 use crate::exit::ExitStatus;
 use crate::render::is_harmful;
+use probes::ProbesView;
 use views::{
     Aliases, Auth, CauseView, Check, Counts, Document, Effective, FindingView, FullProfile, Health, KeyView,
     MissingView, ModelConfig, Overview, ProfileView, ProfilesDocument, ProviderHealth, ShellEnvView,
@@ -105,6 +107,7 @@ impl<'r> Auth<'r> {
             missing: report.missing_in_use.iter().map(MissingView::from).collect(),
             providers: with_credential.map(|provider| Overview::of(report, provider)).collect(),
             unusable_profiles: report.unusable.iter().map(UnusableView::from).collect(),
+            probes: report.probes.as_ref().map(ProbesView::from),
             oauth: Health {
                 warn_after_ms: report.policy.warn_after_ms,
                 profiles: report.profiles.iter().map(FullProfile::from).collect(),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
+use super::probes::ProbesView;
 use crate::core::credential::{EpochMs, Expiry};
 use crate::core::finding::Finding;
 use crate::core::refresh::RefreshRecord;
@@ -50,6 +51,8 @@ pub(super) struct Auth<'r> {
     pub(super) missing: Vec<MissingView<'r>>,
     pub(super) providers: Vec<Overview<'r>>,
     pub(super) unusable_profiles: Vec<UnusableView<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) probes: Option<ProbesView<'r>>,
     pub(super) oauth: Health<'r>,
 }
 
