@@ -17,4 +17,5 @@ pub mod scan;
 pub mod settings;
 pub mod sync;
 pub mod sys;
+pub mod usage;
 pub mod workspace;

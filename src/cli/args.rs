@@ -237,6 +237,10 @@ pub struct StatusArgs {
     #[arg(long, conflicts_with = "no_sync")]
     pub refresh: bool,
 
+    /// Ask providers how much of a subscription is left; none is asked more than once in five minutes
+    #[arg(long, conflicts_with_all = ["plain", "watch"])]
+    pub usage: bool,
+
     /// Try every credential for real: with a request that has no effect, or with one tiny completion (--probe=model)
     #[arg(
         long,
@@ -307,6 +311,7 @@ impl StatusArgs {
             check: self.check || other.check,
             no_sync: self.no_sync || other.no_sync,
             refresh: self.refresh || other.refresh,
+            usage: self.usage || other.usage,
             probe: self.probe.or(other.probe),
             probe_provider: self.probe_provider.clone().or_else(|| other.probe_provider.clone()),
             probe_profile: [&self.probe_profile[..], &other.probe_profile].concat(),

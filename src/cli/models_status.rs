@@ -16,6 +16,7 @@ use crate::probe;
 use crate::render::{json, plain, printable_lines, text};
 use crate::sync;
 use crate::sys::signals;
+use crate::usage;
 use crate::workspace::{Request, Workspace};
 
 /// How long a busy store may keep a report waiting; what is not saved then is saved by the next run.
@@ -86,6 +87,12 @@ fn report(
     let mut snapshot = workspace.snapshot(&synced.own, synced.main.as_deref());
     snapshot.findings.extend(synced.findings);
     let mut report = assess(&snapshot, clock.now(), &policy(args, &workspace.ops));
+    if args.usage {
+        let progress = printer.progress();
+        progress.show("asking how much is left");
+        let tell = |message: &str| progress.message(printer, message);
+        report.usage = Some(usage::run(&workspace, &snapshot, clock, &tell));
+    }
     if let Some(how) = args.probe {
         let options = probe_options(args, how);
         let progress = printer.progress();

@@ -71,6 +71,7 @@ pub fn assess(snapshot: &Snapshot, now: DateTime<Utc>, policy: &Policy) -> Repor
         sources: snapshot.sources.clone(),
         findings,
         probes: None,
+        usage: None,
     }
 }
 

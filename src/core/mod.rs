@@ -24,3 +24,4 @@ pub mod snapshot;
 pub mod span;
 pub mod store;
 pub mod token;
+pub mod usage;

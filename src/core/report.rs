@@ -7,6 +7,7 @@ use crate::core::finding::Finding;
 use crate::core::probe::Probes;
 use crate::core::refresh::RefreshRecord;
 use crate::core::snapshot::{FilePath, LoginFacts, ModelSettings, ShellEnv, Source};
+use crate::core::usage::Usage;
 
 /// The answer to `--check`, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -191,6 +192,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What came of trying the credentials, when that was asked for.
     pub probes: Option<Probes>,
+    /// What is left of the subscriptions, when that was asked for.
+    pub usage: Option<Vec<Usage>>,
 }
 
 /// One thing that makes the verdict worse than ok.

@@ -7,6 +7,7 @@ use crate::core::failure::FailureClass;
 use crate::core::json_tree::{JsonNode, JsonObject};
 use crate::core::refresh::{RefreshFailure, RefreshRecord};
 use crate::core::span;
+use crate::core::usage::{UsageRecord, Window};
 use crate::format::{ParseFailure, json_object, pretty};
 
 /// A login that nobody has renewed, or tried to, for this long is forgotten.
@@ -19,6 +20,7 @@ pub struct OpsState {
     /// The salt of the fingerprints, once there is one.
     pub salt: Option<String>,
     refreshes: Vec<(String, RefreshRecord)>,
+    usages: Vec<(String, UsageRecord)>,
 }
 
 impl OpsState {
@@ -30,7 +32,12 @@ impl OpsState {
             .members()
             .filter_map(|(fingerprint, node)| Some((fingerprint.to_owned(), record(&node.to_object()?))))
             .collect();
-        Ok(Self { salt: document.text("salt").filter(|salt| !salt.is_empty()), document, refreshes })
+        let usages = document.get("usage").and_then(JsonNode::to_object).unwrap_or_default();
+        let usages = usages
+            .members()
+            .filter_map(|(fingerprint, node)| Some((fingerprint.to_owned(), usage(&node.to_value()?))))
+            .collect();
+        Ok(Self { salt: document.text("salt").filter(|salt| !salt.is_empty()), document, refreshes, usages })
     }
 
     /// The file's content: 2-space JSON and a newline.
@@ -42,6 +49,13 @@ impl OpsState {
         *refreshes = JsonObject::default();
         for (fingerprint, record) in &self.refreshes {
             refreshes.push(fingerprint, JsonNode::Value(value(record)));
+        }
+        if !self.usages.is_empty() || document.get("usage").is_some() {
+            let usages = document.object_mut("usage");
+            *usages = JsonObject::default();
+            for (fingerprint, record) in &self.usages {
+                usages.push(fingerprint, JsonNode::Value(usage_value(record)));
+            }
         }
         pretty(&document)
     }
@@ -61,10 +75,51 @@ impl OpsState {
         self.refreshes.push((fingerprint.to_owned(), record));
     }
 
+    /// What is remembered of a login's usage.
+    pub fn usage(&self, fingerprint: &str) -> UsageRecord {
+        let found = self.usages.iter().find(|(known, _)| known == fingerprint);
+        found.map(|(_, record)| record.clone()).unwrap_or_default()
+    }
+
+    /// Remembers a login's usage and forgets what is long over.
+    pub fn set_usage(&mut self, fingerprint: &str, record: UsageRecord, now: EpochMs) {
+        self.usages.retain(|(known, record)| {
+            let last = record.fetched_at.max(record.not_before);
+            known != fingerprint && last.is_some_and(|last| now.saturating_sub(last) < FORGOTTEN_AFTER)
+        });
+        self.usages.push((fingerprint.to_owned(), record));
+    }
+
     /// Forgets a login whose refresh token is spent.
     pub fn forget_refresh(&mut self, fingerprint: &str) {
         self.refreshes.retain(|(known, _)| known != fingerprint);
     }
+}
+
+fn usage(entry: &Value) -> UsageRecord {
+    let instant = |member: &str| entry.get(member)?.as_i64();
+    let windows = entry.get("windows").and_then(Value::as_array).into_iter().flatten();
+    UsageRecord {
+        windows: windows
+            .filter_map(|window| {
+                let (label, used) = (window.get("label")?.as_str()?, window.get("usedPercent")?.as_f64()?);
+                Some(Window::new(label, used, window.get("resetsAt").and_then(Value::as_i64)))
+            })
+            .collect(),
+        fetched_at: instant("fetchedAt"),
+        not_before: instant("notBefore"),
+        error: entry.get("error").and_then(Value::as_str).map(str::to_owned),
+    }
+}
+
+fn usage_value(record: &UsageRecord) -> Value {
+    let window = |window: &Window| json!({"label": window.label, "usedPercent": window.used_percent, "resetsAt": window.resets_at});
+    json!({
+        "windows": record.windows.iter().map(window).collect::<Vec<_>>(),
+        "fetchedAt": record.fetched_at,
+        "notBefore": record.not_before,
+        "error": record.error,
+    })
 }
 
 fn record(entry: &JsonObject) -> RefreshRecord {
@@ -101,6 +156,7 @@ mod tests {
     use super::OpsState;
     use crate::core::failure::FailureClass;
     use crate::core::refresh::RefreshRecord;
+    use crate::core::usage::{UsageRecord, Window};
 
     #[test]
     fn what_is_remembered_comes_back_and_unknown_members_stay() {
@@ -113,6 +169,14 @@ mod tests {
         let again = OpsState::parse(text.as_bytes()).unwrap();
         assert_eq!(again.refresh("f"), record);
         assert_eq!(again.salt.as_deref(), Some("s"));
+        let usage = UsageRecord {
+            windows: vec![Window::new("5h", 12.5, Some(99))],
+            fetched_at: Some(7),
+            not_before: Some(9),
+            error: Some("timeout".to_owned()),
+        };
+        state.set_usage("f", usage.clone(), 11);
+        assert_eq!(OpsState::parse(&state.write()).unwrap().usage("f"), usage);
         assert_eq!(again.refresh("g"), RefreshRecord::default());
     }
 

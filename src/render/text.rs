@@ -11,6 +11,7 @@ use crate::core::probe::{ProbeStatus, Probes};
 use crate::core::report::{ProfileReport, Reason, Report, Status, Verdict};
 use crate::core::snapshot::SourceState;
 use crate::core::span;
+use crate::core::usage::Usage;
 use crate::render::{name, printable};
 
 /// How the text may look.
@@ -37,6 +38,9 @@ pub fn render(report: &Report, look: Look) -> String {
     keys(&mut page, report);
     resting(&mut page, report);
     findings(&mut page, report);
+    if let Some(usage) = &report.usage {
+        self::usage(&mut page, usage, report.generated_at);
+    }
     if let Some(probes) = &report.probes {
         self::probes(&mut page, probes);
     }
@@ -166,6 +170,36 @@ fn details(profile: &ProfileReport, now: EpochMs) -> Vec<String> {
         (false, _) => None,
     };
     clocks.into_iter().chain(steps(&profile.remedies)).collect()
+}
+
+fn usage(page: &mut Page, usage: &[Usage], now: EpochMs) {
+    page.heading("Left of subscriptions");
+    if usage.is_empty() {
+        page.row(MARGIN, None, "no profile here has a subscription that tells it");
+    }
+    for usage in usage {
+        let (word, verdict) = match (usage.is_stale(now), usage.is_low()) {
+            (true, _) => ("stale", Verdict::Expiring),
+            (false, true) => ("low", Verdict::Expiring),
+            (false, false) => ("ok", Verdict::Ok),
+        };
+        let windows = usage.record.windows.iter().map(|window| {
+            let resets = window.resets_at.filter(|at| *at > now);
+            let resets =
+                resets.map_or_else(String::new, |at| format!(" (anew in {})", span::two_units(at - now)));
+            format!("{} {:.0}% left{resets}", printable(&window.label), window.left_percent())
+        });
+        let mut parts: Vec<_> = windows.collect();
+        parts.extend(
+            usage.age_ms(now).filter(|age| *age > 0).map(|age| format!("{} old", span::two_units(age))),
+        );
+        parts.extend(usage.record.error.as_ref().map(|error| format!("not told now: {error}")));
+        page.row(
+            MARGIN,
+            Some((word, verdict)),
+            &format!("{}  {}", name(&usage.profile_id), parts.join(", ")),
+        );
+    }
 }
 
 fn probes(page: &mut Page, probes: &Probes) {

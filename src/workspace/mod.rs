@@ -28,10 +28,12 @@ use crate::core::login::VendorLogin;
 use crate::core::oauth::Parked;
 use crate::core::provider;
 use crate::core::refresh::RefreshRecord;
+use crate::core::secret::Secret;
 use crate::core::snapshot::{
     FilePath, LoginFacts, ModelSettings, ProfileRecord, ProviderKey, ShellEnv, Snapshot, Source,
 };
 use crate::core::store::{AuthStore, Rejection, UsageStats};
+use crate::core::usage::UsageRecord;
 use crate::exit::CommandError;
 use crate::format::config_sections::Config;
 use crate::format::ops::Ops;
@@ -277,6 +279,12 @@ impl Workspace {
             (Some(salt), Some(token)) => self.memory.refresh(&token.fingerprint(salt)),
             _ => RefreshRecord::default(),
         }
+    }
+
+    /// What is remembered of a login's usage.
+    pub fn usage_record(&self, named_by: &Secret) -> UsageRecord {
+        let salt = self.memory.salt.as_ref();
+        salt.map(|salt| self.memory.usage(&named_by.fingerprint(salt))).unwrap_or_default()
     }
 
     /// The stores of every agent of this installation, this agent's first.

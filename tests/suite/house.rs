@@ -18,6 +18,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("probe", &["workspace", "core", "sys", "clock"]),
     ("refresh", &["workspace", "core", "format", "sys", "clock", "process"]),
     ("scan", &["workspace", "core", "format", "sys"]),
+    ("usage", &["workspace", "core", "format", "sys", "clock"]),
     ("settings", &["core", "exit", "format"]),
     ("render", &["core", "exit"]),
     (
@@ -29,6 +30,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "refresh",
             "scan",
             "settings",
+            "usage",
             "sys",
             "workspace",
             "render",

@@ -29,5 +29,6 @@ mod states;
 mod status_json;
 mod status_text;
 mod sync_in;
+mod usage;
 mod vectors;
 mod writers;

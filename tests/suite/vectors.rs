@@ -105,3 +105,25 @@ fn what_nobody_knows_is_never_called_expired_or_billing() {
         }
     }
 }
+
+#[test]
+fn what_a_provider_really_sends_is_classified_alike() {
+    use openclaw::sys::http_client::{self, Request};
+    let limit = std::time::Duration::from_secs(5);
+    for vector in vectors().into_iter().filter(|vector| vector.status != 204) {
+        let reply = crate::support::provider::Reply {
+            status: vector.status,
+            body: vector.body.clone(),
+            headers: vector.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+        };
+        let provider =
+            crate::support::provider::Provider::knowing(&[]).scripted(move |_| Some(reply.clone()));
+        let request = Request::get(url::Url::parse(&provider.url("/")).unwrap());
+        let answer = http_client::send(&request, limit).unwrap();
+        let (provider, status, body) = (vector.provider.as_str(), answer.status, answer.body.expose());
+        let response =
+            Response { endpoint: vector.endpoint, provider, status, headers: &answer.headers, body };
+        let class = classify(&response, 0).map(|failure| failure.class.word());
+        assert_eq!(class, vector.class.as_deref(), "{provider} {}", vector.name);
+    }
+}

@@ -11,7 +11,7 @@ use std::fmt::Write;
 use crate::core::report::{ProviderReport, Report};
 use crate::exit::ExitStatus;
 use crate::render::is_harmful;
-use probes::ProbesView;
+use probes::{ProbesView, UsageView};
 use views::{
     Aliases, Auth, CauseView, Check, Counts, Document, Effective, FindingView, FullProfile, Health, KeyView,
     MissingView, ModelConfig, Overview, ProfileView, ProfilesDocument, ProviderHealth, ShellEnvView,
@@ -108,6 +108,10 @@ impl<'r> Auth<'r> {
             providers: with_credential.map(|provider| Overview::of(report, provider)).collect(),
             unusable_profiles: report.unusable.iter().map(UnusableView::from).collect(),
             probes: report.probes.as_ref().map(ProbesView::from),
+            usage: report
+                .usage
+                .as_ref()
+                .map(|usage| usage.iter().map(|usage| UsageView::of(usage, report.generated_at)).collect()),
             oauth: Health {
                 warn_after_ms: report.policy.warn_after_ms,
                 profiles: report.profiles.iter().map(FullProfile::from).collect(),

@@ -1,9 +1,10 @@
-//! The shape of `auth.probes`.
+//! The shapes of `auth.probes` and `auth.usage`.
 
 use serde::Serialize;
 
 use crate::core::credential::EpochMs;
 use crate::core::probe::{How, ProbeResult, Probes};
+use crate::core::usage::Usage;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -85,6 +86,50 @@ impl<'r> From<&'r ProbeResult> for ResultView<'r> {
             reason_code: result.reason,
             error: result.error.as_deref(),
             latency_ms: result.latency_ms,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UsageView<'r> {
+    profile_id: &'r str,
+    provider: &'r str,
+    windows: Vec<WindowView<'r>>,
+    fetched_at: Option<EpochMs>,
+    age_ms: Option<i64>,
+    stale: bool,
+    low: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'r str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WindowView<'r> {
+    label: &'r str,
+    used_percent: f64,
+    left_percent: f64,
+    resets_at: Option<EpochMs>,
+}
+
+impl<'r> UsageView<'r> {
+    pub(super) fn of(usage: &'r Usage, now: EpochMs) -> Self {
+        let windows = usage.record.windows.iter().map(|window| WindowView {
+            label: &window.label,
+            used_percent: window.used_percent,
+            left_percent: window.left_percent(),
+            resets_at: window.resets_at,
+        });
+        Self {
+            profile_id: &usage.profile_id,
+            provider: &usage.provider,
+            windows: windows.collect(),
+            fetched_at: usage.record.fetched_at,
+            age_ms: usage.age_ms(now),
+            stale: usage.is_stale(now),
+            low: usage.is_low(),
+            error: usage.record.error.as_deref(),
         }
     }
 }

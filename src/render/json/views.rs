@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::probes::ProbesView;
+use super::probes::{ProbesView, UsageView};
 use crate::core::credential::{EpochMs, Expiry};
 use crate::core::finding::Finding;
 use crate::core::refresh::RefreshRecord;
@@ -53,6 +53,8 @@ pub(super) struct Auth<'r> {
     pub(super) unusable_profiles: Vec<UnusableView<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) probes: Option<ProbesView<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) usage: Option<Vec<UsageView<'r>>>,
     pub(super) oauth: Health<'r>,
 }
 
