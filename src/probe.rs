@@ -161,7 +161,10 @@ pub fn run(
                 result.status = probed.status;
                 result.latency_ms = Some(probed.latency_ms);
                 result.reason = probed.class.map(FailureClass::word);
-                result.error = probed.class.map(|class| format!("{}: {}", probed.message, class.entry().2));
+                result.error = probed.class.map(|class| {
+                    let remedy = class.remedy().map_or_else(String::new, |remedy| format!("; {remedy}"));
+                    format!("{}: {}{remedy}", probed.message, class.entry().2)
+                });
                 if outbox.send((place, result)).is_err() {
                     break;
                 }
@@ -216,6 +219,15 @@ impl Scan<'_> {
                 targets.push(self.profile(record, is_in_use));
             }
         }
+        if self.options.profile_ids.is_empty() {
+            let more = self.workspace.environment.more_keys();
+            let more = more.into_iter().filter(|(id, ..)| is_meant(id));
+            targets.extend(more.map(|(id, label, key)| {
+                let material = Material::ApiKey { key: Some(key) };
+                let result = untried(id, label, "env", &material, in_use.contains(id));
+                self.target(result, &material)
+            }));
+        }
         targets
     }
 
@@ -229,19 +241,9 @@ impl Scan<'_> {
 
     fn profile(&self, record: &ProfileRecord, is_in_use: bool) -> Target {
         let material = &record.credential.material;
-        let result = ProbeResult {
-            provider: record.credential.provider.clone(),
-            model: None,
-            profile_id: Some(record.id.clone()),
-            label: record.id.clone(),
-            source: "profile",
-            mode: material.type_name(),
-            is_in_use,
-            status: ProbeStatus::Unknown,
-            reason: None,
-            error: None,
-            latency_ms: None,
-        };
+        let provider = &record.credential.provider;
+        let result = untried(provider, record.id.clone(), "profile", material, is_in_use);
+        let result = ProbeResult { profile_id: Some(record.id.clone()), ..result };
         match self.ineligible(record) {
             Some(reason) => Target { result: ProbeResult { reason: Some(reason), ..result }, request: None },
             None => self.target(result, material),
@@ -293,19 +295,7 @@ impl Scan<'_> {
         } else {
             Material::ApiKey { key: Some(secret) }
         };
-        let result = ProbeResult {
-            provider: provider_id.to_owned(),
-            model: None,
-            profile_id: None,
-            label: source.to_owned(),
-            source,
-            mode: material.type_name(),
-            is_in_use,
-            status: ProbeStatus::Unknown,
-            reason: None,
-            error: None,
-            latency_ms: None,
-        };
+        let result = untried(provider_id, source.to_owned(), source, &material, is_in_use);
         Some(self.target(result, &material))
     }
 
@@ -409,5 +399,28 @@ impl Scan<'_> {
                 (Dialect::OpenAi, _) => carried(request, Carrier::Bearer, secret),
             }
         }))
+    }
+}
+
+/// A credential of which nothing is known yet.
+fn untried(
+    provider_id: &str,
+    label: String,
+    source: &'static str,
+    material: &Material,
+    is_in_use: bool,
+) -> ProbeResult {
+    ProbeResult {
+        provider: provider_id.to_owned(),
+        model: None,
+        profile_id: None,
+        label,
+        source,
+        mode: material.type_name(),
+        is_in_use,
+        status: ProbeStatus::Unknown,
+        reason: None,
+        error: None,
+        latency_ms: None,
     }
 }

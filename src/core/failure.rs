@@ -10,7 +10,7 @@ use crate::core::credential::EpochMs;
 use crate::core::span;
 
 macro_rules! failure_classes {
-    ($($class:ident, $word:literal, $human:literal, $meaning:literal;)*) => {
+    ($($class:ident, $word:literal, $human:literal, $meaning:literal, $remedy:expr;)*) => {
         /// What a failure means.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum FailureClass {
@@ -27,31 +27,38 @@ macro_rules! failure_classes {
                     $(Self::$class => ($word, $human, $meaning),)*
                 }
             }
+
+            /// What to do about it, where there is something.
+            pub fn remedy(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$class => $remedy,)*
+                }
+            }
         }
     };
 }
 
 failure_classes! {
-    Auth, "auth", true, "the provider refuses the credential";
-    Billing, "billing", true, "the account has no credit left";
-    ClientRejected, "client_rejected", true, "the provider refuses the OAuth client";
-    Expired, "expired", false, "the access token has ended";
-    Format, "format", false, "the provider does not understand the request";
-    InvalidGrant, "invalid_grant", true, "the provider no longer accepts this login";
-    Malformed, "malformed", false, "the answer is not one of this provider";
-    Network, "network", false, "the provider cannot be reached";
-    NoModel, "no_model", false, "the provider does not have the model";
-    Overloaded, "overloaded", false, "the provider has too much to do";
-    RateLimited, "rate_limited", false, "the provider asks to wait";
-    Redirected, "redirected", false, "the provider sends us to another host";
-    Reused, "reused", true, "another program has already spent this login's refresh token";
-    Revoked, "revoked", true, "the credential was revoked";
-    ServerError, "server_error", false, "the provider has a failure of its own";
-    SubscriptionOnly, "subscription_only", true, "the credential is for the vendor's own program only";
-    Timeout, "timeout", false, "the provider did not answer in time";
-    Tls, "tls", false, "the provider cannot prove who it is";
-    TooLarge, "too_large", false, "the answer has no end";
-    Unknown, "unknown", false, "the provider refused, and does not say why";
+    Auth, "auth", true, "the provider refuses the credential", Some("put another key there, or log in again");
+    Billing, "billing", true, "the account has no credit left", Some("add credit at the provider, or use another provider");
+    ClientRejected, "client_rejected", true, "the provider refuses the OAuth client", Some("check providers.<id>.clientId in ops.json");
+    Expired, "expired", false, "the access token has ended", Some("`openclaw models auth refresh` renews it");
+    Format, "format", false, "the provider does not understand the request", None;
+    InvalidGrant, "invalid_grant", true, "the provider no longer accepts this login", Some("log in again");
+    Malformed, "malformed", false, "the answer is not one of this provider", None;
+    Network, "network", false, "the provider cannot be reached", None;
+    NoModel, "no_model", false, "the provider does not have the model", Some("`openclaw models set` chooses another model");
+    Overloaded, "overloaded", false, "the provider has too much to do", None;
+    RateLimited, "rate_limited", false, "the provider asks to wait", None;
+    Redirected, "redirected", false, "the provider sends us to another host", None;
+    Reused, "reused", true, "another program has already spent this login's refresh token", Some("log in again, and let only one program renew the login");
+    Revoked, "revoked", true, "the credential was revoked", Some("log in again");
+    ServerError, "server_error", false, "the provider has a failure of its own", None;
+    SubscriptionOnly, "subscription_only", true, "the credential is for the vendor's own program only", Some("use an API key of the provider");
+    Timeout, "timeout", false, "the provider did not answer in time", None;
+    Tls, "tls", false, "the provider cannot prove who it is", Some("check the clock of this host and its root certificates");
+    TooLarge, "too_large", false, "the answer has no end", None;
+    Unknown, "unknown", false, "the provider refused, and does not say why", None;
 }
 
 impl FailureClass {

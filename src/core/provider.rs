@@ -124,11 +124,21 @@ pub fn find(id: &str) -> Option<&'static Provider> {
     PROVIDERS.iter().find(|provider| provider.id == id)
 }
 
+/// The provider of a variable that holds more than one key: `OPENAI_API_KEYS`, `OPENAI_API_KEY_2`.
+pub fn of_more_keys(name: &str) -> Option<&'static Provider> {
+    let is_more = |variable: &str| {
+        let rest = name.strip_prefix(variable).filter(|_| variable.ends_with("_API_KEY"));
+        rest.is_some_and(|rest| rest == "S" || (rest.len() > 1 && rest.starts_with('_')))
+    };
+    PROVIDERS.iter().find(|provider| provider.env.iter().any(|variable| is_more(variable)))
+}
+
 /// Whether a `.env` file may set this variable: it holds a credential of the catalogue or of the gateway.
 pub fn is_credential_variable(name: &str) -> bool {
     SHELL_ENV_VARIABLES.contains(&name)
         || CLOUD_VARIABLES.contains(&name)
         || PROVIDERS.iter().any(|provider| provider.env.contains(&name))
+        || of_more_keys(name).is_some()
 }
 
 #[cfg(test)]
@@ -159,6 +169,8 @@ mod tests {
     fn only_credentials_may_come_from_a_dotenv_file() {
         assert!(is_credential_variable("GROQ_API_KEY"));
         assert!(is_credential_variable("OPENCLAW_GATEWAY_TOKEN"));
+        assert!(is_credential_variable("GROQ_API_KEYS") && is_credential_variable("GROQ_API_KEY_2"));
+        assert!(!is_credential_variable("GROQ_API_KEYSTONE") && !is_credential_variable("GROQ_API_KEY_"));
         assert!(!is_credential_variable("PATH"));
         assert!(!is_credential_variable("OPENCLAW_STATE_DIR"));
     }

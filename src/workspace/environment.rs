@@ -1,6 +1,6 @@
 //! The environment as layers. Nothing here changes the environment of the process: a layer is a value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
@@ -109,6 +109,24 @@ impl Environment {
                 layer.values.get(name).filter(|value| !value.is_blank()).map(|value| (layer, value))
             })
         })
+    }
+
+    /// Keys beside the one of each provider: several in one variable, or in numbered ones. Gives the provider, what to
+    /// call the key, and the key.
+    pub fn more_keys(&self) -> Vec<(&'static str, String, Secret)> {
+        let names: BTreeSet<&String> = self.layers.iter().flat_map(|layer| layer.values.keys()).collect();
+        let mut keys = Vec::new();
+        for name in names {
+            let Some((known, (_, value))) = provider::of_more_keys(name).zip(self.get(name)) else {
+                continue;
+            };
+            let parts =
+                value.expose().split([',', ';', ' ', '\n']).map(str::trim).filter(|key| !key.is_empty());
+            for (place, key) in parts.enumerate() {
+                keys.push((known.id, format!("env: {name} #{}", place + 1), Secret::new(key)));
+            }
+        }
+        keys
     }
 
     fn shadowing(&self, name: &str) -> Option<(&Layer, &Secret)> {

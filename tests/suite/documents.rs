@@ -5,10 +5,15 @@
 use std::ffi::OsStr;
 use std::fmt::Write;
 
+use openclaw::core::credential::Material;
+use openclaw::core::failure::FailureClass;
 use openclaw::core::finding::Code;
+use openclaw::core::oauth::{self, LoginFlow};
+use openclaw::core::probe;
 use openclaw::core::provider::PROVIDERS;
 use openclaw::exit::ExitStatus;
 use openclaw::process::{ENV_VARS, Process};
+use openclaw::usage;
 
 use crate::support::TestEnv;
 
@@ -51,7 +56,16 @@ fn interface() -> String {
     for code in Code::ALL {
         let _ = writeln!(text, "| `{}` | {} | {} |", code.name(), code.severity().word(), code.title());
     }
-    for command in [&["--help"][..], &["models", "--help"], &["models", "status", "--help"]] {
+    for command in [
+        &["--help"][..],
+        &["models", "--help"],
+        &["models", "status", "--help"],
+        &["models", "auth", "--help"],
+        &["models", "auth", "login", "--help"],
+        &["models", "auth", "refresh", "--help"],
+        &["models", "scan", "--help"],
+        &["onboard", "--help"],
+    ] {
         let help = TestEnv::new().run(command).stdout;
         let words = command[..command.len() - 1].join(" ");
         let _ = write!(text, "\n## `openclaw {words}`\n\n```text\n{}\n```\n", help.trim_end());
@@ -62,6 +76,60 @@ fn interface() -> String {
 #[test]
 fn the_interface_reference_is_current() {
     assert_current("docs/interface.md", &interface());
+}
+
+fn providers() -> String {
+    let mut text = String::from(
+        "# Providers\n\nGenerated from the code by the test suite; edit the code, not this file.\n\n\
+         A provider that is not here works too: name it in `models.providers` of `openclaw.json`. Every endpoint can be \
+         replaced in [`ops.json`](ops.md).\n\n\
+         | provider | variables | more keys | logins are made and renewed at | cheap probe | `--probe=model` | `--usage` |\n\
+         | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    let key = Material::ApiKey { key: None };
+    for provider in PROVIDERS {
+        let names: Vec<_> = provider.env.iter().map(|name| format!("`{name}`")).collect();
+        let more = provider.env.iter().find(|name| name.ends_with("_API_KEY"));
+        let more = more.map_or_else(String::new, |name| format!("`{name}S`, `{name}_*`"));
+        let login = oauth::find(provider.id).map_or_else(String::new, |oauth| {
+            let how = match oauth.login {
+                Some(LoginFlow::Browser(_)) => "; login in the browser",
+                Some(LoginFlow::Device(_)) => "; login with a code",
+                None if !oauth.renews_by_itself() => "; with a client of your own",
+                None => "",
+            };
+            format!("{}{how}", oauth.token_url)
+        });
+        let cheap = probe::of(provider.id, &key);
+        let cheap = cheap.map_or_else(|| "–".to_owned(), |cheap| format!("GET {}{}", cheap.base, cheap.path));
+        let model = probe::model_api(provider.id).map_or("–", |_| "yes");
+        let usage = if usage::is_told_by(provider.id) { "yes" } else { "–" };
+        let _ = writeln!(
+            text,
+            "| {} | {} | {more} | {login} | {cheap} | {model} | {usage} |",
+            provider.id,
+            names.join(", ")
+        );
+    }
+    text.push_str(
+        "\nA subscription of Anthropic (a login or a setup token) is tried at `/api/oauth/profile`.\n\n## What failures mean\n\n\
+         | class | meaning | a person is needed | what to do |\n| --- | --- | --- | --- |\n",
+    );
+    for class in FailureClass::ALL {
+        let (word, human, meaning) = class.entry();
+        let human = if human { "yes" } else { "no" };
+        let _ = writeln!(
+            text,
+            "| `{word}` | {meaning} | {human} | {} |",
+            class.remedy().unwrap_or("wait, or try again")
+        );
+    }
+    text
+}
+
+#[test]
+fn the_provider_reference_is_current() {
+    assert_current("docs/providers.md", &providers());
 }
 
 #[test]

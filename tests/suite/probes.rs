@@ -326,3 +326,48 @@ fn wrong_probe_options_are_usage_errors() {
     let empty = env.status(&["--probe", "--json"]);
     assert_eq!(empty.json()["auth"]["probes"]["totalTargets"], 0);
 }
+
+#[test]
+fn every_key_of_a_variable_is_tried() {
+    let provider = Provider::knowing(&[]).scripted(|seen| {
+        let is_good = ["Bearer a", "Bearer c", "Bearer d"].contains(&seen.headers["authorization"].as_str());
+        Some(Reply::json(if is_good { 200 } else { 401 }, json!({})))
+    });
+    let env = TestEnv::real_time().var("GROQ_API_KEYS", "a, b;c").var("GROQ_API_KEY", "d");
+    env.file(".env", "GROQ_API_KEY_SPARE=e\n").file(OPS, provider.ops(&["groq"]));
+    let ran = env.status(&["--probe", "--json"]);
+    let results = probes(&ran);
+    let shown: Vec<_> = results
+        .iter()
+        .map(|result| format!("{} {}", result["label"].as_str().unwrap(), result["status"]))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "env \"ok\"",
+            "env: GROQ_API_KEYS #1 \"ok\"",
+            "env: GROQ_API_KEYS #2 \"auth\"",
+            "env: GROQ_API_KEYS #3 \"ok\"",
+            "env: GROQ_API_KEY_SPARE #1 \"auth\"",
+        ]
+    );
+}
+
+#[test]
+fn a_credential_for_the_vendors_own_program_says_so() {
+    let provider = Provider::knowing(&[]).scripted(|seen| {
+        assert_eq!(seen.headers["authorization"], "Bearer sk-ant-oat01-TTTTTTTTTTTTTTTTTTTT");
+        let message = "This credential is only authorized for use with Claude Code and cannot be used for other API requests.";
+        Some(Reply::json(400, json!({"type": "error", "error": {"type": "invalid_request_error", "message": message}})))
+    });
+    let env = TestEnv::real_time();
+    env.profiles(json!({"anthropic:t": token("anthropic", json!("absent"))}))
+        .file(OPS, provider.ops(&["anthropic"]));
+    let ran = env.status(&["--probe", "--json", "--check"]);
+    let found = probes(&ran)[0].clone();
+    assert_eq!(
+        (ran.code, &found["status"], &found["reasonCode"]),
+        (1, &json!("auth"), &json!("subscription_only"))
+    );
+    assert!(found["error"].as_str().unwrap().ends_with("; use an API key of the provider"), "{found}");
+}

@@ -16,6 +16,8 @@ struct Vector {
     body: String,
     class: Option<String>,
     retry_after_ms: Option<i64>,
+    human_needed: bool,
+    remedy: Option<String>,
 }
 
 fn vectors() -> Vec<Vector> {
@@ -40,6 +42,8 @@ fn vectors() -> Vec<Vector> {
                 body: entry["body"].as_str().unwrap().to_owned(),
                 class: entry["class"].as_str().map(str::to_owned),
                 retry_after_ms: entry["retryAfterMs"].as_i64(),
+                human_needed: entry["humanNeeded"].as_bool().unwrap(),
+                remedy: entry["remedy"].as_str().map(str::to_owned),
             }
         }));
         assert!(
@@ -66,7 +70,12 @@ fn every_vector_is_classified_as_it_was_recorded() {
             let failure = found(vector, &vector.body);
             let class = failure.map(|failure| failure.class.word());
             let wait = failure.and_then(|failure| failure.retry_after_ms);
-            let is_right = class == vector.class.as_deref() && wait == vector.retry_after_ms;
+            let human = failure.is_some_and(|failure| failure.class.needs_human());
+            let remedy = failure.and_then(|failure| failure.class.remedy());
+            let is_right = class == vector.class.as_deref()
+                && wait == vector.retry_after_ms
+                && human == vector.human_needed
+                && remedy == vector.remedy.as_deref();
             (!is_right).then(|| format!("{} {}: {class:?} {wait:?}", vector.provider, vector.name))
         })
         .collect();
