@@ -13,7 +13,7 @@ use crate::core::report::{Policy, Refreshable, Report, Verdict};
 use crate::exit::{CommandError, ExitStatus};
 use crate::format::ops::{ExternalRefresh, Ops};
 use crate::probe;
-use crate::render::{json, plain, printable_lines, text};
+use crate::render::{json, name, plain, printable_lines, text};
 use crate::sync;
 use crate::sys::signals;
 use crate::usage;
@@ -95,8 +95,9 @@ fn report(
     }
     if let Some(how) = args.probe {
         let options = probe_options(args, how);
+        refuse_unknown(&options, &report)?;
         let progress = printer.progress();
-        let show = |done: usize, total: usize| progress.show(&format!("tried {done} of {total} credentials"));
+        let show = |done: usize, total: usize| progress.count("trying credentials", done, total);
         let signals = signals::defer();
         let is_interrupted = || signals.is_pending();
         let probes = probe::run(&workspace, &snapshot, &report, clock, options, &is_interrupted, &show);
@@ -117,6 +118,23 @@ fn probe_options(args: &StatusArgs, how: ProbeArg) -> ProbeOptions {
         concurrency: args.probe_concurrency.unwrap_or(2),
         max_tokens: args.probe_max_tokens.unwrap_or(8),
     }
+}
+
+/// A misspelt name would try nothing, and nothing tried looks like nothing wrong.
+fn refuse_unknown(options: &ProbeOptions, report: &Report) -> Result<(), CommandError> {
+    let is_known = |id: &str| report.profiles.iter().any(|profile| profile.id == id);
+    if let Some(id) = options.profile_ids.iter().find(|id| !is_known(id)) {
+        let message = format!("--probe-profile: no profile \"{}\" here", name(id));
+        return Err(CommandError::usage(message).hint("see `openclaw models auth list`"));
+    }
+    let unknown = options.provider.as_ref().filter(|id| {
+        !report.providers.iter().any(|entry| entry.id == **id)
+            && !report.missing_in_use.iter().any(|missing| missing.id == **id)
+    });
+    unknown.map_or(Ok(()), |id| {
+        let message = format!("--probe-provider: no credential of \"{}\" here", name(id));
+        Err(CommandError::usage(message).hint("see `openclaw models status`"))
+    })
 }
 
 /// The flag counts, then `ops.json`, then the documented contract.

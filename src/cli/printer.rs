@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::exit::{CommandError, ExitStatus};
 use crate::process::{self, Process};
@@ -74,6 +74,19 @@ impl Progress {
     /// Says what is going on.
     pub fn show(&self, what: &str) {
         self.0.set_message(printable(what));
+    }
+
+    /// Says how much of something countable is done.
+    pub fn count(&self, what: &str, done: usize, total: usize) {
+        if self.0.length() != Some(total as u64) {
+            self.0.set_length(total as u64);
+            // The template is fixed, so it cannot be refused; the spinner would do as well.
+            if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len}") {
+                self.0.set_style(style.progress_chars("=> "));
+            }
+        }
+        self.0.set_message(printable(what));
+        self.0.set_position(done as u64);
     }
 
     /// Writes a note above it.

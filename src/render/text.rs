@@ -220,7 +220,11 @@ fn probes(page: &mut Page, probes: &Probes) {
     let missing = probes.total - probes.results.len();
     let rest = if missing == 0 { String::new() } else { format!(", {missing} not any more") };
     let took = probes.finished_at.saturating_sub(probes.started_at);
-    page.row(MARGIN, None, &format!("{} in {took} ms{rest}", probes.results.len()));
+    if probes.total == 0 {
+        page.row(MARGIN, None, "there is no credential to try");
+    } else {
+        page.row(MARGIN, None, &format!("{} in {took} ms{rest}", probes.results.len()));
+    }
 }
 
 fn missing(page: &mut Page, report: &Report) {

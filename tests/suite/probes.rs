@@ -121,6 +121,18 @@ fn what_is_not_worth_a_request_says_why() {
 }
 
 #[test]
+fn a_misspelt_name_is_refused_instead_of_trying_nothing() {
+    let env = TestEnv::real_time();
+    env.profiles(json!({"zai:k": api_key("zai", "k")}));
+    for (flag, value) in [("--probe-profile", "zai:other"), ("--probe-provider", "zia")] {
+        let ran = env.status(&["--check", "--probe", flag, value]);
+        assert_eq!(ran.code, 64, "{}", ran.stderr);
+        assert!(ran.stderr.contains(flag) && ran.stderr.contains(value), "{}", ran.stderr);
+    }
+    assert_eq!(env.status(&["--probe", "--probe-provider", "z.ai"]).code, 0);
+}
+
+#[test]
 fn a_model_is_asked_in_its_own_words() {
     let provider = Provider::knowing(&[]).scripted(|seen| {
         let is_right = match seen.path.as_str() {
