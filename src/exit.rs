@@ -135,6 +135,11 @@ impl CommandError {
         self
     }
 
+    /// What failed, and where.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     /// The exit status that tells it to a script.
     pub fn status(&self) -> ExitStatus {
         match self.kind {

@@ -127,7 +127,11 @@ struct Session<'s> {
 
 impl Session<'_> {
     fn workspace(&self) -> Result<Workspace, CommandError> {
-        let request = Request { installation: installation(self.cli), agent: self.cli.agent.clone() };
+        let request = Request {
+            installation: installation(self.cli),
+            agent: self.cli.agent.clone(),
+            ..Request::default()
+        };
         Workspace::load(self.printer.process(), self.clock, &request, Deadline::after(TIME_LIMIT))
     }
 

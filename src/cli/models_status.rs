@@ -80,7 +80,7 @@ fn report(
         auth_refresh::before_report(&Session { cli, printer, clock })?;
     }
     let deadline = Deadline::after(args.timeout.map_or(TIME_LIMIT, Duration::from_millis));
-    let request = Request { installation: installation(cli), agent: cli.agent.clone() };
+    let request = Request { installation: installation(cli), agent: cli.agent.clone(), ..Request::default() };
     let workspace = Workspace::load(printer.process(), clock, &request, deadline)?;
     let patience = LOCK_PATIENCE.min(deadline.remaining());
     let synced = sync::run(&workspace, clock, !args.no_sync, patience);

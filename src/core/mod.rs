@@ -14,6 +14,7 @@ pub mod notice;
 pub mod oauth;
 pub mod onboarding;
 pub mod probe;
+pub mod provenance;
 pub mod provider;
 pub mod refresh;
 pub mod remedy;

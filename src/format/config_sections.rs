@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use crate::core::credential::CLAUDE_CLI_PROFILE;
 use crate::core::model_ref::BUILT_IN_ALIASES;
 use crate::core::secret::Secret;
-use crate::format::config::{Node, Problem};
+use crate::format::config::{Node, Origin, Problem};
 use crate::format::section::{Notes, Section};
 
 /// The typed part of a config.
@@ -120,11 +120,22 @@ pub struct Gateway {
     pub auth_mode: Option<&'static str>,
 }
 
+/// A variable of the `env` block.
+#[derive(Clone, Debug)]
+pub struct ConfigVariable {
+    /// Its name.
+    pub name: String,
+    /// Its value, which is not blank.
+    pub value: Secret,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
 /// The `env` block.
 #[derive(Clone, Debug, Default)]
 pub struct EnvBlock {
     /// Variables; the inline form comes before `env.vars`, so that the first of a name counts.
-    pub variables: Vec<(String, Secret)>,
+    pub variables: Vec<ConfigVariable>,
     /// `env.shellEnv.enabled`.
     pub shell_enabled: bool,
     /// `env.shellEnv.timeoutMs`.
@@ -272,11 +283,12 @@ fn read_env(env: &Section<'_>, config: &mut Config) {
     let vars = env.section("vars");
     let inline = env.keys().filter(|key| *key != "shellEnv" && *key != "vars").map(|key| (env, key));
     for (section, name) in inline.chain(vars.keys().map(|key| (&vars, key))) {
-        if let Some(value) = section.text(name)
+        if let (Some(value), Some(node)) = (section.text(name), section.node(name))
             && !value.trim().is_empty()
-            && !config.env.variables.iter().any(|(known, _)| known == name)
+            && !config.env.variables.iter().any(|known| known.name == name)
         {
-            config.env.variables.push((name.to_owned(), Secret::new(value)));
+            let (name, value) = (name.to_owned(), Secret::new(value));
+            config.env.variables.push(ConfigVariable { name, value, origin: node.origin });
         }
     }
 }
@@ -380,7 +392,7 @@ mod tests {
     fn inline_variables_come_before_vars_and_blanks_are_passed_over() {
         let config = config("{env:{vars:{A:'2',B:'3'},A:'1',C:' '}}").unwrap();
         let names: Vec<_> =
-            config.env.variables.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+            config.env.variables.iter().map(|entry| (entry.name.as_str(), entry.value.expose())).collect();
         assert_eq!(names, [("A", "1"), ("B", "3")]);
     }
 }

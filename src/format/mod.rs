@@ -17,6 +17,7 @@ pub mod ops_state;
 pub mod qwen;
 pub mod recovery;
 pub mod section;
+pub mod systemd_unit;
 pub mod usage;
 
 use crate::core::json_tree::JsonObject;

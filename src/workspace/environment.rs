@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use crate::clock::Deadline;
 use crate::core::finding::{Code, Finding};
+use crate::core::provenance::{self, Precedence};
 use crate::core::provider::{self, PROVIDERS, SHELL_ENV_VARIABLES};
 use crate::core::secret::Secret;
-use crate::core::snapshot::{EnvCredential, ShellEnv};
+use crate::core::snapshot::{EnvCredential, FilePath, ShellEnv};
+use crate::format::config::Origin;
 use crate::format::config_sections::EnvBlock;
 use crate::process::{self, Process};
 use crate::sys::shell_env;
@@ -20,20 +22,88 @@ const STEERING: &[&str] = &["HOME", "PATH", "SHELL", "CODEX_HOME", "NODE_OPTIONS
 
 /// Variables from one place.
 pub struct Layer {
+    /// A stable word for the kind of place.
+    pub kind: LayerKind,
     /// The place, for people: `process`, `~/.openclaw/.env`.
     pub name: String,
-    kind: Kind,
-    values: BTreeMap<String, Secret>,
+    /// The file or folder behind it.
+    pub path: Option<FilePath>,
+    values: BTreeMap<String, Value>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// The first that has the name counts, even with an empty value.
-    Shadowing,
-    /// Fills what is unset or blank.
-    Filling,
-    /// Like `Filling`, from the login shell.
+struct Value {
+    secret: Secret,
+    /// Where in the layer it stands, when that is more than its name.
+    place: Option<String>,
+}
+
+/// The kinds of places, highest precedence first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayerKind {
+    /// The environment of the process.
+    Process,
+    /// Files that systemd hands to a service.
+    Credentials,
+    /// A `.env` file.
+    Dotenv,
+    /// The `env` block of the config.
+    Config,
+    /// The login shell.
     Shell,
+}
+
+impl LayerKind {
+    /// The stable word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Credentials => "credentials-directory",
+            Self::Dotenv => "dotenv",
+            Self::Config => "config-env",
+            Self::Shell => "login-shell",
+        }
+    }
+
+    /// What it does to the layers below it.
+    pub fn precedence(self) -> Precedence {
+        match self {
+            Self::Process | Self::Credentials | Self::Dotenv => Precedence::Shadowing,
+            Self::Config | Self::Shell => Precedence::Filling,
+        }
+    }
+}
+
+impl Layer {
+    fn candidate(&self, variable: &str) -> Option<Candidate<'_>> {
+        let value = self.values.get(variable)?;
+        Some(Candidate {
+            layer: self,
+            variable: None,
+            secret: &value.secret,
+            precedence: self.kind.precedence(),
+            place: value.place.as_deref(),
+        })
+    }
+}
+
+/// A value that one layer has for a name.
+pub struct Candidate<'e> {
+    /// The layer.
+    pub layer: &'e Layer,
+    /// The variable that it stands under there, when that is another one.
+    pub variable: Option<&'static str>,
+    /// The value.
+    pub secret: &'e Secret,
+    /// What it does to those below it.
+    pub precedence: Precedence,
+    place: Option<&'e str>,
+}
+
+impl Candidate<'_> {
+    /// Where it stands, for people.
+    pub fn place(&self) -> &str {
+        self.place.unwrap_or(&self.layer.name)
+    }
 }
 
 /// All layers, highest precedence first.
@@ -48,25 +118,41 @@ impl Environment {
         let values = process
             .variables()
             .iter()
-            .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), Secret::new(value.to_str()?))))
+            .filter_map(|(name, value)| Some((name.to_str()?.to_owned(), Value::new(value.to_str()?, None))))
             .collect();
-        Self { layers: vec![Layer { name: "process".to_owned(), kind: Kind::Shadowing, values }] }
+        let kind = LayerKind::Process;
+        Self { layers: vec![Layer { kind, name: "process".to_owned(), path: None, values }] }
     }
 
     /// Adds files of a credentials directory: file name and content.
-    pub fn add_credential_files(&mut self, name: String, files: Vec<(String, Secret)>) {
-        self.layers.push(Layer { name, kind: Kind::Shadowing, values: files.into_iter().collect() });
+    pub fn add_credential_files(&mut self, folder: &FilePath, files: Vec<(String, Secret)>) {
+        let place = |name: &str| Some(format!("{}/{name}", folder.short));
+        let values = files.into_iter().map(|(name, secret)| {
+            let place = place(&name);
+            (name, Value { secret, place })
+        });
+        self.add(LayerKind::Credentials, folder.clone(), values.collect());
+    }
+
+    fn add(&mut self, kind: LayerKind, path: FilePath, values: BTreeMap<String, Value>) {
+        let name = match kind {
+            LayerKind::Config => format!("env in {}", path.short),
+            _ => path.short.clone(),
+        };
+        self.layers.push(Layer { kind, name, path: Some(path), values });
     }
 
     /// Adds a `.env` file. Only credentials and names that the config uses count; what else would steer programs is
     /// a finding.
-    pub fn add_dotenv(&mut self, name: String, text: &str, used: &[String]) -> Vec<Finding> {
+    pub fn add_dotenv(&mut self, path: FilePath, text: &str, used: &[String]) -> Vec<Finding> {
+        let name = &path.short;
         let dotenv = crate::format::dotenv::parse(text);
         let mut findings = Vec::new();
         let mut values = BTreeMap::new();
         for entry in dotenv.assignments {
             if provider::is_credential_variable(&entry.name) || used.contains(&entry.name) {
-                values.insert(entry.name, Secret::new(entry.value));
+                let place = format!("{name}:{}", entry.line);
+                values.insert(entry.name, Value::new(entry.value, Some(place)));
             } else if is_steering(&entry.name) {
                 findings.push(
                     Finding::new(
@@ -85,38 +171,67 @@ impl Environment {
                 "is no NAME=value and was passed over",
             ));
         }
-        self.layers.push(Layer { name, kind: Kind::Shadowing, values });
+        self.add(LayerKind::Dotenv, path, values);
         findings
     }
 
     /// Adds the config's `env` block.
-    pub fn add_config(&mut self, name: String, block: &EnvBlock) {
-        let values = block.variables.iter().cloned().collect();
-        self.layers.push(Layer { name, kind: Kind::Filling, values });
+    pub fn add_config(&mut self, path: FilePath, block: &EnvBlock, place: impl Fn(Origin) -> String) {
+        let values = block.variables.iter().map(|entry| {
+            let place = Some(place(entry.origin)).filter(|place| !place.is_empty());
+            (entry.name.clone(), Value { secret: entry.value.clone(), place })
+        });
+        self.add(LayerKind::Config, path, values.collect());
     }
 
     /// What `${NAME}` in the config means: the process and the `.env` files, blank values included.
     pub fn for_config(&self, name: &str) -> Option<String> {
-        self.shadowing(name).map(|(_, value)| value.expose().to_owned())
+        let candidates = self.candidates(name);
+        let is_early =
+            |candidate: &&Candidate<'_>| candidate.layer.kind.precedence() == Precedence::Shadowing;
+        let early: Vec<_> = candidates.iter().filter(is_early).collect();
+        let winner = provenance::winner(early.iter().map(|candidate| candidate.rank())).unwrap_or(0);
+        early.get(winner).map(|candidate| candidate.secret.expose().to_owned())
     }
 
     /// The value of a variable that is not blank, and the layer it comes from.
     pub fn get(&self, name: &str) -> Option<(&Layer, &Secret)> {
-        let shadowing = self.shadowing(name).filter(|(_, value)| !value.is_blank());
-        shadowing.or_else(|| {
-            let mut rest = self.layers.iter().filter(|layer| layer.kind != Kind::Shadowing);
-            rest.find_map(|layer| {
-                layer.values.get(name).filter(|value| !value.is_blank()).map(|value| (layer, value))
-            })
-        })
+        let mut candidates = self.candidates(name);
+        let winner = provenance::winner(candidates.iter().map(Candidate::rank))?;
+        let candidate = candidates.swap_remove(winner);
+        Some((candidate.layer, candidate.secret))
+    }
+
+    /// Every value that a layer has for a variable, in the order of precedence.
+    pub fn candidates(&self, name: &str) -> Vec<Candidate<'_>> {
+        let mut found: Vec<_> = self.layers.iter().filter_map(|layer| layer.candidate(name)).collect();
+        // The reference copies Z_AI_API_KEY over a blank ZAI_API_KEY once the .env files are read.
+        if name == "ZAI_API_KEY" {
+            let is_early = |candidate: &Candidate<'_>| candidate.precedence == Precedence::Shadowing;
+            let behind = found.iter().take_while(|candidate| is_early(candidate)).count();
+            let shadows = |layer: &&Layer| layer.kind.precedence() == Precedence::Shadowing;
+            let other = "Z_AI_API_KEY";
+            let stand_in = self.layers.iter().filter(shadows).find_map(|layer| layer.candidate(other));
+            let stand_in = stand_in.map(|candidate| Candidate {
+                variable: Some(other),
+                precedence: Precedence::Filling,
+                ..candidate
+            });
+            found.splice(behind..behind, stand_in);
+        }
+        found
+    }
+
+    /// Every variable that a layer has.
+    pub fn names(&self) -> BTreeSet<&str> {
+        self.layers.iter().flat_map(|layer| layer.values.keys().map(String::as_str)).collect()
     }
 
     /// Keys beside the one of each provider: several in one variable, or in numbered ones. Gives the provider, what to
     /// call the key, and the key.
     pub fn more_keys(&self) -> Vec<(&'static str, String, Secret)> {
-        let names: BTreeSet<&String> = self.layers.iter().flat_map(|layer| layer.values.keys()).collect();
         let mut keys = Vec::new();
-        for name in names {
+        for name in self.names() {
             let Some((known, (_, value))) = provider::of_more_keys(name).zip(self.get(name)) else {
                 continue;
             };
@@ -127,21 +242,6 @@ impl Environment {
             }
         }
         keys
-    }
-
-    fn shadowing(&self, name: &str) -> Option<(&Layer, &Secret)> {
-        let find = |name: &str| {
-            self.layers
-                .iter()
-                .filter(|layer| layer.kind == Kind::Shadowing)
-                .find_map(|layer| layer.values.get(name).map(|value| (layer, value)))
-        };
-        let found = find(name);
-        // The reference copies Z_AI_API_KEY over a blank ZAI_API_KEY once the .env files are read.
-        if name == "ZAI_API_KEY" && found.is_none_or(|(_, value)| value.is_blank()) {
-            return find("Z_AI_API_KEY").filter(|(_, value)| !value.is_blank()).or(found);
-        }
-        found
     }
 
     /// Runs the login shell when it is switched on and no expected key is set.
@@ -170,11 +270,12 @@ impl Environment {
                     .filter(|(name, value)| {
                         SHELL_ENV_VARIABLES.contains(&name.as_str()) && !value.trim().is_empty()
                     })
-                    .map(|(name, value)| (name, Secret::new(value)))
+                    .map(|(name, value)| (name, Value::new(value, None)))
                     .collect();
                 let applied = SHELL_ENV_VARIABLES.iter().filter(|name| values.contains_key(**name));
                 state.applied = applied.map(|name| (*name).to_owned()).collect();
-                self.layers.push(Layer { name: format!("login shell {shell}"), kind: Kind::Shell, values });
+                let (kind, name) = (LayerKind::Shell, format!("login shell {shell}"));
+                self.layers.push(Layer { kind, name, path: None, values });
                 (state, None)
             }
             Err(reason) => {
@@ -189,7 +290,7 @@ impl Environment {
     /// The environment that a child would see: every layer, the highest winning.
     fn flattened(&self, process: &Process) -> BTreeMap<OsString, OsString> {
         let mut flat = process.variables().clone();
-        for name in self.layers.iter().flat_map(|layer| layer.values.keys()) {
+        for name in self.names() {
             if let Some((_, value)) = self.get(name) {
                 flat.insert(name.into(), value.expose().into());
             }
@@ -231,13 +332,25 @@ impl Environment {
             .filter(|name| is_whole(name))
             .find_map(|name| Some((*name, self.get(name)?)))?;
         let held_by_sdk = ["AWS_ACCESS_KEY_ID", "AWS_PROFILE"].contains(&name);
-        let prefix = if layer.kind == Kind::Shell { "shell env" } else { "env" };
+        let prefix = if layer.kind == LayerKind::Shell { "shell env" } else { "env" };
         Some(EnvCredential {
             provider: provider.id,
             secret: (!held_by_sdk).then(|| value.clone()),
             source: format!("{prefix}: {name}"),
             layer: layer.name.clone(),
         })
+    }
+}
+
+impl Value {
+    fn new(plain: impl Into<String>, place: Option<String>) -> Self {
+        Self { secret: Secret::new(plain), place }
+    }
+}
+
+impl Candidate<'_> {
+    fn rank(&self) -> (Precedence, bool) {
+        (self.precedence, self.secret.is_blank())
     }
 }
 

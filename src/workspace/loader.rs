@@ -30,23 +30,49 @@ pub(super) struct Loader<'a> {
     pub(super) clock: &'a Clock,
     pub(super) reader: &'a Reader,
     pub(super) paths: &'a Paths,
+    /// Whether an invalid config is a finding, and defaults count, instead of an error.
+    pub(super) is_tolerant: bool,
     pub(super) sources: Vec<Source>,
     pub(super) findings: Vec<Finding>,
 }
 
 impl Loader<'_> {
-    pub(super) fn ops(&self) -> Result<Ops, CommandError> {
+    pub(super) fn ops(&mut self) -> Result<Ops, CommandError> {
         let mut file = ConfigFile::new(self.reader, self.paths, &self.paths.ops);
-        match file.load()? {
+        let read = file.load().and_then(|tree| match tree {
             None => Ok(Ops::default()),
             Some(tree) => ops::read(&tree).map_err(|problems| file.invalid(&problems)),
-        }
+        });
+        self.tolerated(Code::OpsInvalid, &self.paths.ops, read)
+    }
+
+    /// What is in a config, or defaults and a finding where that is wanted.
+    fn tolerated<T: Default>(
+        &mut self,
+        code: Code,
+        path: &Path,
+        read: Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let error = match read {
+            Err(error) if self.is_tolerant => error,
+            read => return read,
+        };
+        let shown = self.paths.shown(path).short;
+        let mut lines = error.message().lines().map(str::trim);
+        // The first line names the file, and the problems follow; or it is all there is.
+        let first = lines.next().unwrap_or_default();
+        let problems: Vec<_> = lines.collect();
+        let message = if problems.is_empty() { first.to_owned() } else { problems.join("; ") };
+        let remedy = format!("mend {shown} with an editor; it is left as it is");
+        self.findings.push(Finding::new(code, shown, message).remedy(remedy));
+        Ok(T::default())
     }
 
     pub(super) fn config_and_environment(&mut self) -> Result<(Config, Environment), CommandError> {
         let mut environment = Environment::of_process(self.process);
         let mut file = ConfigFile::new(self.reader, self.paths, &self.paths.config);
-        let tree = file.load()?;
+        let tree = file.load();
+        let tree = self.tolerated(Code::ConfigInvalid, &self.paths.config, tree)?;
         let used = tree.as_ref().map(config::variables).unwrap_or_default();
         self.add_credentials_directory(&mut environment, &used);
         self.add_dotenvs(&mut environment, &used);
@@ -59,9 +85,11 @@ impl Loader<'_> {
             ));
         }
         let Some(tree) = tree else { return Ok((Config::default(), environment)) };
-        let config = file.typed(tree, &environment)?;
+        let config = file.typed(tree, &environment);
+        let config = self.tolerated(Code::ConfigInvalid, &self.paths.config, config)?;
         self.note_config(&config, &file);
-        environment.add_config(format!("env in {}", self.paths.shown(&self.paths.config).short), &config.env);
+        let shown = self.paths.shown(&self.paths.config);
+        environment.add_config(shown, &config.env, |origin| file.place(origin));
         Ok((config, environment))
     }
 
@@ -89,10 +117,11 @@ impl Loader<'_> {
         let lossy = |bytes: &[u8]| Ok(String::from_utf8_lossy(bytes).into_owned());
         let cwd_dotenv = self.paths.cwd_dotenv().filter(|path| *path != state_dotenv);
         for path in cwd_dotenv.iter().chain([&state_dotenv]) {
-            let name = self.paths.shown(path).short;
+            let shown = self.paths.shown(path);
+            let name = shown.short.clone();
             let text = self.source("dotenv file", None, path, lossy);
             if let Some(text) = text {
-                self.findings.extend(environment.add_dotenv(name, &text, used));
+                self.findings.extend(environment.add_dotenv(shown, &text, used));
             } else if *path != state_dotenv
                 && let Some(Source { state: SourceState::Unreadable(problem), .. }) = self.sources.last()
             {
@@ -132,7 +161,7 @@ impl Loader<'_> {
                 Some((name, Secret::new(text.trim_end_matches(['\n', '\r']))))
             })
             .collect();
-        environment.add_credential_files(self.paths.shown(&folder).short, files);
+        environment.add_credential_files(&self.paths.shown(&folder), files);
     }
 
     pub(super) fn store(&mut self, role: &'static str, store: &CredentialStore) -> StoreState {

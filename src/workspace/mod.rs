@@ -58,6 +58,8 @@ pub struct Request {
     pub installation: Installation,
     /// `--agent`.
     pub agent: Option<String>,
+    /// Whether an invalid config is a finding, and defaults count, instead of an error.
+    pub is_tolerant: bool,
 }
 
 /// One load of a host.
@@ -129,8 +131,15 @@ impl Workspace {
         reader.prefetch(
             settings.into_iter().chain(dotenvs).chain(expected).chain(logins::files(process, &paths)),
         );
-        let mut loader =
-            Loader { process, clock, reader: &reader, paths: &paths, sources: vec![], findings: vec![] };
+        let mut loader = Loader {
+            process,
+            clock,
+            reader: &reader,
+            paths: &paths,
+            is_tolerant: request.is_tolerant,
+            sources: vec![],
+            findings: vec![],
+        };
         let ops = loader.ops()?;
         let (config, environment) = loader.config_and_environment()?;
         let agent = agents::select(request.agent.as_deref(), &config, &paths, &reader)?;
