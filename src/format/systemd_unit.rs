@@ -221,9 +221,8 @@ mod tests {
             ("Service", "ExecStart", "x", 6),
             ("Install", "WantedBy", "default.target", 9),
         ];
-        let expected = expected.map(|(section, key, value, line)| {
-            (section.to_owned(), key.to_owned(), value.to_owned(), line)
-        });
+        let expected = expected
+            .map(|(section, key, value, line)| (section.to_owned(), key.to_owned(), value.to_owned(), line));
         assert_eq!(found, expected);
     }
 
