@@ -15,7 +15,7 @@ use openclaw::core::store::AuthStore;
 use openclaw::format::auth_profiles;
 use openclaw::format::oauth;
 use openclaw::format::recovery;
-use openclaw::render::text::Look;
+use openclaw::render::page::Look;
 use openclaw::render::{json, text};
 use openclaw::sys::files;
 

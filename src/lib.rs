@@ -18,4 +18,5 @@ pub mod settings;
 pub mod sync;
 pub mod sys;
 pub mod usage;
+pub mod whereabouts;
 pub mod workspace;

@@ -16,6 +16,7 @@ use crate::core::endpoint;
 use crate::core::failure::{self, Endpoint, FailureClass, Response};
 use crate::core::model_ref;
 use crate::core::models::MODELS;
+use crate::core::order::Ineligible;
 use crate::core::probe::{
     self, Carrier, CheapProbe, Dialect, How, ProbeOptions, ProbeResult, ProbeStatus, Probes,
 };
@@ -252,34 +253,8 @@ impl Scan<'_> {
 
     /// Why a profile is not worth a request.
     fn ineligible(&self, record: &ProfileRecord) -> Option<&'static str> {
-        let credential = &record.credential;
-        let id = provider::normalize(&credential.provider);
-        let order = self.workspace.own_store().order(&id);
-        let order = order.or_else(|| self.workspace.main_store().and_then(|main| main.order(&id)));
-        let config = &self.workspace.config;
-        let configured = config.auth_order.iter().find(|(known, _)| provider::normalize(known) == id);
-        let order = order.or_else(|| configured.map(|(_, ids)| ids.clone()));
-        if order.is_some_and(|order| !order.contains(&record.id)) {
-            return Some("excluded_by_auth_order");
-        }
-        let named = config.auth_profiles.iter().find(|(known, _)| *known == record.id);
-        let kind = credential.material.type_name();
-        let agrees = named.is_none_or(|(_, profile)| {
-            provider::normalize(&profile.provider) == id
-                && (profile.mode == kind || (profile.mode == "oauth" && kind == "token"))
-        });
-        if !agrees {
-            return Some("ineligible_profile");
-        }
-        let Some(secret) = credential.material.usable_secret() else { return Some("missing_credential") };
-        if secret.expose().trim().starts_with("${") {
-            return Some("unresolved_ref");
-        }
-        match credential.material.expiry() {
-            Expiry::At(expires) if expires <= self.now => Some("expired"),
-            Expiry::Unreadable => Some("invalid_expires"),
-            _ => None,
-        }
+        let rules = self.workspace.rules(&record.credential.provider);
+        rules.ineligible(record, self.now).map(Ineligible::word)
     }
 
     /// The key of the environment, else the one in a file.

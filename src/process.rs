@@ -49,24 +49,28 @@ env_vars! {
     SHELL_ENV_TIMEOUT, "OPENCLAW_SHELL_ENV_TIMEOUT_MS", Some("CLAWDBOT_SHELL_ENV_TIMEOUT_MS"),
         "Time limit of the login shell in ms; default 15000.";
     STATE_DIR, "OPENCLAW_STATE_DIR", Some("CLAWDBOT_STATE_DIR"), "State folder; default `~/.openclaw`.";
+    SYSTEMD_UNIT, "OPENCLAW_SYSTEMD_UNIT", Some("CLAWDBOT_SYSTEMD_UNIT"),
+        "Name of the gateway's unit; default `openclaw-gateway.service`, with `-NAME` behind it for `--profile NAME`.";
     PI_AGENT_DIR, "PI_CODING_AGENT_DIR", None, "Agent folder when `OPENCLAW_AGENT_DIR` is unset.";
     SHELL, "SHELL", None, "The login shell; default `/bin/sh`.";
+    TZ, "TZ", None, "The time zone; doctor says when nobody knows it.";
+    XDG_CONFIG_HOME, "XDG_CONFIG_HOME", None, "Where systemd looks for units of this user; default `~/.config`.";
 }
 
-/// The process, real or for a test.
-#[derive(Debug)]
+/// The process, real or imagined.
+#[derive(Clone, Debug)]
 pub enum Process {
     /// The real one.
     Os {
         /// The environment, read once.
         variables: BTreeMap<OsString, OsString>,
     },
-    /// One made by a test.
+    /// One made by a test, or to see the host with the eyes of a service.
     Fake(Box<FakeProcess>),
 }
 
-/// What a test decides about the process.
-#[derive(Debug, Default)]
+/// What is decided about an imagined process.
+#[derive(Clone, Debug, Default)]
 pub struct FakeProcess {
     /// The command line, program name first.
     pub args: Vec<OsString>,
@@ -80,6 +84,8 @@ pub struct FakeProcess {
     pub terminal_width: Option<usize>,
     /// The program that answers for the macOS keychain.
     pub keychain_program: Option<PathBuf>,
+    /// The file of the program itself.
+    pub program: Option<PathBuf>,
     /// What stdin holds.
     pub stdin: Vec<u8>,
     /// Everything written to stdout.
@@ -93,6 +99,23 @@ impl Process {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
     pub fn os() -> Self {
         Self::Os { variables: std::env::vars_os().collect() }
+    }
+
+    /// A process that somebody else would be, or is.
+    pub fn imagined(
+        variables: BTreeMap<OsString, OsString>,
+        cwd: PathBuf,
+        passwd_home: Option<PathBuf>,
+    ) -> Self {
+        Self::Fake(Box::new(FakeProcess { variables, cwd, passwd_home, ..FakeProcess::default() }))
+    }
+
+    /// The file of the program itself.
+    pub fn program(&self) -> Option<PathBuf> {
+        match self {
+            Self::Os { .. } => std::env::current_exe().ok(),
+            Self::Fake(fake) => fake.program.clone(),
+        }
     }
 
     /// The command line, program name first.

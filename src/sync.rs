@@ -13,6 +13,7 @@ use crate::core::finding::{Code, Finding};
 use crate::core::login::VendorLogin;
 use crate::core::oauth::{Parked, Tokens};
 use crate::core::provider;
+use crate::core::snapshot::Snapshot;
 use crate::core::span;
 use crate::core::store::AuthStore;
 use crate::core::token;
@@ -239,6 +240,12 @@ pub fn run<'w>(workspace: &'w Workspace, clock: &Clock, save: bool, patience: Du
         }
     }
     synced
+}
+
+/// What the next status run would make of a workspace. Nothing is written.
+pub fn preview(workspace: &Workspace, clock: &Clock) -> Snapshot {
+    let synced = run(workspace, clock, false, Duration::ZERO);
+    workspace.snapshot(&synced.own, synced.main.as_deref())
 }
 
 /// Plans again on what is in the file once its lock is held, and writes that.

@@ -43,6 +43,29 @@ pub enum Command {
     Models(Box<ModelsArgs>),
     /// Set this host up: a credential, a model, the gateway's port and token
     Onboard(Box<OnboardArgs>),
+    /// Show which key is in force, where it comes from, and whether the gateway's service has the same
+    #[command(after_help = "Exit codes: 0 this shell and the service use the same, 1 they differ.")]
+    Where(WhereArgs),
+}
+
+/// The options of `where`.
+#[derive(Debug, Args)]
+pub struct WhereArgs {
+    /// A provider, a variable of the environment or a profile; everything that has a credential when left out
+    #[arg(value_name = "PROVIDER|VARIABLE|PROFILE")]
+    pub name: Option<String>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+
+    /// Compare with this running process instead of the service
+    #[arg(long, value_name = "PID", conflicts_with = "service", value_parser = clap::value_parser!(i32).range(1..))]
+    pub pid: Option<i32>,
+
+    /// Fail when no service is installed
+    #[arg(long)]
+    pub service: bool,
 }
 
 /// `models`, alone the same as `models status`.

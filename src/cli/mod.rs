@@ -20,6 +20,7 @@ mod onboard_gateway;
 pub mod printer;
 mod secret_flag;
 mod try_credential;
+mod whereabouts;
 
 use std::borrow::Cow;
 use std::panic::{self, AssertUnwindSafe};
@@ -76,6 +77,7 @@ pub fn run(process: &Process, clock: &Clock) -> ExitStatus {
 
 fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatus, CommandError> {
     match &cli.command {
+        Command::Where(args) => whereabouts::run(&Session { cli, printer, clock }, args),
         Command::Onboard(args) => onboard::run(&Session { cli, printer, clock }, args),
         Command::Models(models) => {
             let before = StatusArgs {

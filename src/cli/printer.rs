@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::exit::{CommandError, ExitStatus};
 use crate::process::{self, Process};
-use crate::render::text::Look;
+use crate::render::page::Look;
 use crate::render::{printable, printable_lines};
 
 /// Answers go to stdout, everything else to stderr.

@@ -13,6 +13,7 @@ pub mod models;
 pub mod notice;
 pub mod oauth;
 pub mod onboarding;
+pub mod order;
 pub mod probe;
 pub mod provenance;
 pub mod provider;

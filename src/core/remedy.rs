@@ -104,7 +104,7 @@ pub fn mend_profile(
 }
 
 /// A word for a shell, quoted where it must be. What nobody could type is named by what it is.
-fn shell_word(text: &str) -> String {
+pub fn shell_word(text: &str) -> String {
     if text.chars().count() > LONGEST_ID || text.chars().any(char::is_control) {
         return "PROFILE".to_owned();
     }

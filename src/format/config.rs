@@ -3,6 +3,7 @@
 use jsonc_parser::ast;
 use jsonc_parser::errors::ParseError;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
+use serde_json::{Map, Value};
 
 use crate::format::{ParseFailure, position, utf8};
 
@@ -65,6 +66,30 @@ impl Tree {
             Self::Text(_) => "string",
             Self::List(_) => "array",
             Self::Table(_) => "object",
+        }
+    }
+}
+
+impl Node {
+    /// The value at a key path.
+    pub fn at(&self, path: &[String]) -> Option<&Self> {
+        path.iter().try_fold(self, |node, key| match &node.value {
+            Tree::Table(members) => members.iter().find(|(name, _)| name == key).map(|(_, node)| node),
+            _ => None,
+        })
+    }
+
+    /// The value as JSON.
+    pub fn to_json(&self) -> Value {
+        match &self.value {
+            Tree::Null => Value::Null,
+            Tree::Flag(flag) => Value::Bool(*flag),
+            Tree::Number(number) => Value::from(*number),
+            Tree::Text(text) => Value::from(text.as_str()),
+            Tree::List(items) => items.iter().map(Self::to_json).collect(),
+            Tree::Table(members) => {
+                members.iter().map(|(key, node)| (key.clone(), node.to_json())).collect::<Map<_, _>>().into()
+            }
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Report in, text out. Nothing here prints.
 
 pub mod json;
+pub mod page;
 pub mod plain;
 pub mod text;
+pub mod whereabouts;
 
 use unicode_width::UnicodeWidthStr;
 

@@ -1,37 +1,20 @@
 //! The report for a person at 3 a.m.: the verdict, then the worst first, each with the command that mends it.
 
-use std::fmt::Write;
-
-use chrono::{DateTime, Utc};
 use unicode_width::UnicodeWidthStr;
 
 use crate::core::credential::EpochMs;
-use crate::core::finding::{Code, Severity};
+use crate::core::finding::Code;
 use crate::core::probe::{ProbeStatus, Probes};
 use crate::core::report::{ProfileReport, Reason, Report, Status, Verdict};
 use crate::core::snapshot::SourceState;
 use crate::core::span;
 use crate::core::usage::Usage;
+use crate::render::page::{Look, MARGIN, Page, instant_words, steps, until};
 use crate::render::{name, printable};
-
-/// How the text may look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Look {
-    /// Whether colours are wanted.
-    pub colour: bool,
-    /// The width of the terminal; `None` for no limit.
-    pub width: Option<usize>,
-}
-
-/// Columns of the status word and its gap; details stand below what follows it.
-const WORD_COLUMNS: usize = 10;
-const MARGIN: usize = 2;
-/// Narrower than this nothing is broken into lines any more.
-const NARROWEST: usize = 30;
 
 /// The whole page.
 pub fn render(report: &Report, look: Look) -> String {
-    let mut page = Page { look, text: String::new() };
+    let mut page = Page::new(look);
     headline(&mut page, report);
     profiles(&mut page, report);
     missing(&mut page, report);
@@ -45,17 +28,17 @@ pub fn render(report: &Report, look: Look) -> String {
         self::probes(&mut page, probes);
     }
     footer(&mut page, report);
-    page.text
+    page.into_text()
 }
 
 /// The profiles of the page alone.
 pub fn render_profiles(report: &Report, look: Look) -> String {
-    let mut page = Page { look, text: String::new() };
+    let mut page = Page::new(look);
     profiles(&mut page, report);
     if report.profiles.is_empty() {
         page.row(0, None, &format!("no profiles in {}", printable(&report.store_path.short)));
     }
-    page.text.trim_start_matches('\n').to_owned()
+    page.into_text().trim_start_matches('\n').to_owned()
 }
 
 fn headline(page: &mut Page, report: &Report) {
@@ -274,13 +257,8 @@ fn findings(page: &mut Page, report: &Report) {
     page.heading("Noticed");
     for finding in &report.findings {
         let severity = finding.code.severity();
-        let verdict = match severity {
-            Severity::Error => Verdict::Failing,
-            Severity::Warning => Verdict::Expiring,
-            Severity::Advice => Verdict::Ok,
-        };
         let text = format!("{}: {}", name(&finding.subject), printable(&finding.message));
-        page.row(MARGIN, Some((severity.word(), verdict)), &text);
+        page.row(MARGIN, Some((severity.word(), severity.verdict())), &text);
         page.details(&steps(finding.remedy.as_slice()).collect::<Vec<_>>());
     }
 }
@@ -304,94 +282,4 @@ fn footer(page: &mut Page, report: &Report) {
     }
     page.row(MARGIN, Some(("config", Verdict::Ok)), &printable(&report.config_path.short));
     page.row(MARGIN, Some(("store", Verdict::Ok)), &printable(&report.store_path.short));
-}
-
-/// The first remedy as the way to go, the others as alternatives.
-fn steps(remedies: &[String]) -> impl Iterator<Item = String> + '_ {
-    remedies
-        .iter()
-        .enumerate()
-        .map(|(at, remedy)| format!("{} {}", if at == 0 { "->" } else { "or" }, printable(remedy)))
-}
-
-/// `in 3d 4h (2026-11-25 13:40 UTC)` or `3h 12m ago (…)`.
-fn until(instant: EpochMs, now: EpochMs) -> String {
-    let span = span::two_units(instant.saturating_sub(now));
-    let when = instant_words(instant);
-    if instant <= now { format!("{span} ago ({when})") } else { format!("in {span} ({when})") }
-}
-
-fn instant_words(instant: EpochMs) -> String {
-    DateTime::<Utc>::from_timestamp_millis(instant)
-        .map_or_else(|| "at the end of time".to_owned(), |at| at.format("%Y-%m-%d %H:%M UTC").to_string())
-}
-
-struct Page {
-    look: Look,
-    text: String,
-}
-
-impl Page {
-    fn heading(&mut self, words: &str) {
-        self.text.push('\n');
-        self.styled(words, "1");
-        self.text.push('\n');
-    }
-
-    /// A status word in its column and text beside it, broken at the width of the terminal.
-    fn row(&mut self, margin: usize, word: Option<(&str, Verdict)>, text: &str) {
-        self.text.push_str(&" ".repeat(margin));
-        if let Some((word, verdict)) = word {
-            let colour = match verdict {
-                Verdict::Ok => "32",
-                Verdict::Expiring => "33",
-                Verdict::Failing => "1;31",
-            };
-            self.styled(word, colour);
-            self.text.push_str(&" ".repeat(WORD_COLUMNS.saturating_sub(word.width())));
-        } else {
-            self.text.push_str(&" ".repeat(WORD_COLUMNS));
-        }
-        self.broken(margin + WORD_COLUMNS, text);
-    }
-
-    fn details(&mut self, lines: &[String]) {
-        for line in lines {
-            self.text.push_str(&" ".repeat(MARGIN + WORD_COLUMNS));
-            self.broken(MARGIN + WORD_COLUMNS, line);
-        }
-    }
-
-    /// Text from the current column on, broken between words, with every line indented alike.
-    fn broken(&mut self, indent: usize, text: &str) {
-        let room = match self.look.width {
-            Some(width) if width >= NARROWEST => width.saturating_sub(indent).max(1),
-            _ => usize::MAX,
-        };
-        let mut column = 0;
-        for (at, word) in text.split(' ').enumerate() {
-            if at > 0 && column + 1 + word.width() > room {
-                self.text.push('\n');
-                self.text.push_str(&" ".repeat(indent));
-                column = 0;
-            } else if at > 0 {
-                self.text.push(' ');
-                column += 1;
-            }
-            self.text.push_str(word);
-            column += word.width();
-        }
-        while self.text.ends_with(' ') {
-            self.text.pop();
-        }
-        self.text.push('\n');
-    }
-
-    fn styled(&mut self, words: &str, code: &str) {
-        if self.look.colour {
-            let _ = write!(self.text, "\u{1b}[{code}m{words}\u{1b}[0m");
-        } else {
-            self.text.push_str(words);
-        }
-    }
 }

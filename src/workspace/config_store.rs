@@ -78,6 +78,12 @@ impl<'w> ConfigStore<'w> {
         self.change(reader, plan).map(drop)
     }
 
+    /// The config as it is written, variables not replaced; empty when there is none.
+    pub fn raw(&self, reader: &Reader) -> Result<Node, CommandError> {
+        let tree = ConfigFile::new(reader, self.paths, &self.paths.config).load()?;
+        Ok(tree.unwrap_or(Node { value: Tree::Table(Vec::new()), origin: Origin::default() }))
+    }
+
     /// The old and the new content; `None` when there is nothing to change.
     fn change(
         &self,
@@ -125,12 +131,12 @@ impl<'w> ConfigStore<'w> {
 
     /// Included files are merged into the config: what they say can be overruled, or not, but not be taken away.
     fn assert_effective(&self, before: &Node, after: &Node, edit: &Edit) -> Result<(), CommandError> {
-        let found = at(after, edit.path());
+        let found = after.at(edit.path());
         let items = |node: Option<&Node>| match node.map(|node| &node.value) {
             Some(Tree::List(items)) => items.clone(),
             _ => Vec::new(),
         };
-        let (old, new) = (items(at(before, edit.path())), items(found));
+        let (old, new) = (items(before.at(edit.path())), items(found));
         let is_effective = match edit {
             Edit::Set(_, wanted) => found.is_some_and(|node| equals(node, wanted)),
             Edit::Remove(_) => found.is_none(),
@@ -153,13 +159,6 @@ impl<'w> ConfigStore<'w> {
 struct Change {
     old: Option<Vec<u8>>,
     new: String,
-}
-
-fn at<'n>(tree: &'n Node, path: &[String]) -> Option<&'n Node> {
-    path.iter().try_fold(tree, |node, key| match &node.value {
-        Tree::Table(members) => members.iter().find(|(name, _)| name == key).map(|(_, node)| node),
-        _ => None,
-    })
 }
 
 fn equals(node: &Node, value: &Value) -> bool {

@@ -13,6 +13,7 @@ pub mod paths;
 pub mod recovery;
 pub mod source;
 pub mod store;
+pub mod unit;
 pub mod vendor_file;
 
 use std::borrow::Cow;
@@ -26,6 +27,7 @@ use crate::core::finding::{Code, Finding};
 use crate::core::json_tree::JsonObject;
 use crate::core::login::VendorLogin;
 use crate::core::oauth::Parked;
+use crate::core::order::Rules;
 use crate::core::provider;
 use crate::core::refresh::RefreshRecord;
 use crate::core::secret::Secret;
@@ -348,6 +350,21 @@ impl Workspace {
                 _ => None,
             })
             .collect()
+    }
+
+    /// What decides which profile of a provider comes first.
+    pub fn rules(&self, provider_id: &str) -> Rules {
+        let id = provider::normalize(provider_id);
+        let stored =
+            self.own_store().order(&id).or_else(|| self.main_store().and_then(|main| main.order(&id)));
+        let configured = self.config.auth_order.iter().find(|(known, _)| provider::normalize(known) == id);
+        let declared = self.config.auth_profiles.iter();
+        Rules {
+            explicit: stored.or_else(|| configured.map(|(_, ids)| ids.clone())),
+            declared: declared
+                .map(|(id, profile)| (id.clone(), profile.provider.clone(), profile.mode))
+                .collect(),
+        }
     }
 
     /// Where the config sends requests of a provider.

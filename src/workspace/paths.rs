@@ -31,6 +31,11 @@ impl Installation {
         }
     }
 
+    /// What the names of its service and folder end with: empty for the plain one.
+    pub fn suffix(&self) -> String {
+        self.name().ok().flatten().map_or_else(String::new, |name| format!("-{name}"))
+    }
+
     /// The name behind `~/.openclaw-`; `None` for the plain one.
     fn name(&self) -> Result<Option<&str>, CommandError> {
         match (&self.profile, self.dev) {

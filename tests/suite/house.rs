@@ -20,6 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("scan", &["workspace", "core", "format", "sys"]),
     ("usage", &["workspace", "core", "format", "sys", "clock"]),
     ("settings", &["core", "exit", "format"]),
+    ("whereabouts", &["workspace", "core", "sys", "clock", "exit", "process"]),
     ("render", &["core", "exit"]),
     (
         "cli",
@@ -31,6 +32,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "scan",
             "settings",
             "usage",
+            "whereabouts",
             "sys",
             "workspace",
             "render",

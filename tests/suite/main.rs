@@ -31,4 +31,5 @@ mod status_text;
 mod sync_in;
 mod usage;
 mod vectors;
+mod whereabouts;
 mod writers;

@@ -13,7 +13,7 @@ use openclaw::format::config_edit::{self, Edit};
 use openclaw::format::{
     auth_profiles, claude_code, codex, config, config_sections, dotenv, legacy, models_json, ops, qwen,
 };
-use openclaw::render::{json, text};
+use openclaw::render::{json, page, text};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
@@ -227,7 +227,7 @@ proptest! {
         let snapshot = Snapshot { profiles: profiles.collect(), usage: store.usage.clone(), ..Snapshot::default() };
         let now = DateTime::from_timestamp_millis(now).unwrap_or_default();
         let report = assess(&snapshot, now, &Policy::default());
-        let page = text::render(&report, text::Look { colour: false, width: Some(80) });
+        let page = text::render(&report, page::Look { colour: false, width: Some(80) });
         prop_assert!(!page.contains(|c: char| c.is_control() && c != '\n'));
         let parsed: Value = serde_json::from_str(&json::render(&report)).unwrap();
         prop_assert_eq!(parsed["auth"]["oauth"]["profiles"].as_array().unwrap().len(), store.profiles.len());

@@ -39,6 +39,7 @@ pub(crate) struct TestEnv {
     width: Option<usize>,
     keychain_program: Option<PathBuf>,
     passwd_home: Option<PathBuf>,
+    program: Option<PathBuf>,
     cwd: PathBuf,
     stdin: Vec<u8>,
 }
@@ -87,6 +88,7 @@ impl TestEnv {
             width: None,
             keychain_program: None,
             passwd_home: None,
+            program: None,
             cwd,
             stdin: Vec::new(),
         }
@@ -207,6 +209,7 @@ impl TestEnv {
             passwd_home: self.passwd_home.clone(),
             terminal_width: self.width,
             keychain_program: self.keychain_program.clone(),
+            program: self.program.clone(),
             stdin: self.stdin.clone(),
             stdout: Arc::clone(&stdout),
             stderr: Arc::clone(&stderr),

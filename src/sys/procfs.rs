@@ -1,0 +1,122 @@
+//! Looking at processes through `/proc`.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
+use crate::sys::files;
+
+/// Clock ticks a second in `/proc/PID/stat`: `USER_HZ`, 100 on every Linux since 2.6.
+const TICKS_PER_SECOND: i64 = 100;
+/// The state of a listening socket in `/proc/net/tcp` (`TCP_LISTEN`).
+const LISTEN: &str = "0A";
+
+/// A running process of this user.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Its id.
+    pub pid: i32,
+    /// The environment with which it was started.
+    pub variables: BTreeMap<OsString, OsString>,
+    /// Its working directory.
+    pub cwd: PathBuf,
+    /// When it was started, ms since the epoch.
+    pub started_ms: i64,
+}
+
+/// A process of this user; the error says why there is nothing to see.
+pub fn running(pid: i32) -> Result<Running, String> {
+    let folder = PathBuf::from(format!("/proc/{pid}"));
+    let owner = fs_err::metadata(&folder).map_err(|_| format!("there is no process {pid}"))?.uid();
+    let me = nix::unistd::geteuid();
+    if owner != me.as_raw() && !me.is_root() {
+        return Err(format!("process {pid} belongs to another user"));
+    }
+    let told = |error: std::io::Error| format!("process {pid}: {}", files::reason(&error));
+    let environ = fs_err::read(folder.join("environ")).map_err(told)?;
+    let variables = environ.split(|byte| *byte == 0).filter_map(|entry| {
+        let at = entry.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = (OsStr::from_bytes(&entry[..at]), OsStr::from_bytes(&entry[at + 1..]));
+        Some((name.to_owned(), value.to_owned()))
+    });
+    Ok(Running {
+        pid,
+        variables: variables.collect(),
+        cwd: fs_err::read_link(folder.join("cwd")).unwrap_or_else(|_| PathBuf::from("/")),
+        started_ms: started_ms(pid).unwrap_or(i64::MAX),
+    })
+}
+
+fn started_ms(pid: i32) -> Option<i64> {
+    let stat = fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold blanks and brackets; the fields behind its last bracket are numbered from 3.
+    let ticks: i64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
+    let machine = fs_err::read_to_string("/proc/stat").ok()?;
+    let boot: i64 = machine.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    Some(boot * 1000 + ticks * 1000 / TICKS_PER_SECOND)
+}
+
+/// Who listens on a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// A process that can be seen: its id and its command line.
+    Process(i32, String),
+    /// A process of somebody else.
+    Hidden,
+}
+
+/// Who listens on a TCP port of this host; `None` when nobody does.
+pub fn listener(port: u16) -> Option<Listener> {
+    let inodes: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .filter_map(|table| fs_err::read_to_string(table).ok())
+        .flat_map(|table| table.lines().filter_map(|line| listening_inode(line, port)).collect::<Vec<_>>())
+        .collect();
+    if inodes.is_empty() {
+        return None;
+    }
+    let processes = fs_err::read_dir("/proc").ok()?.flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    for pid in pids {
+        let holds = |link: &std::path::Path| {
+            let link = link.to_string_lossy();
+            inodes.iter().any(|inode| *link == format!("socket:[{inode}]"))
+        };
+        let handles = fs_err::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        if handles.filter_map(|handle| fs_err::read_link(handle.path()).ok()).any(|link| holds(&link)) {
+            return Some(Listener::Process(pid, command_line(pid)));
+        }
+    }
+    Some(Listener::Hidden)
+}
+
+fn listening_inode(line: &str, port: u16) -> Option<String> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
+    let local_port = local.rsplit_once(':')?.1;
+    let is_meant = *state == LISTEN && u16::from_str_radix(local_port, 16).ok()? == port;
+    is_meant.then(|| (*inode).to_owned())
+}
+
+/// The program and its first argument: what comes behind may hold secrets.
+fn command_line(pid: i32) -> String {
+    let line = fs_err::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words = line.split(|byte| *byte == 0).filter(|word| !word.is_empty()).take(2);
+    words.map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::listening_inode;
+
+    #[test]
+    fn listening_sockets_are_found_by_port() {
+        let line = "   0: 0100007F:4965 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 77123 1";
+        assert_eq!(listening_inode(line, 18789).as_deref(), Some("77123"));
+        assert_eq!(listening_inode(line, 18790), None);
+        assert_eq!(listening_inode(&line.replace(" 0A ", " 01 "), 18789), None);
+        assert_eq!(listening_inode("  sl  local_address rem_address   st", 18789), None);
+    }
+}

@@ -1,0 +1,92 @@
+//! Asking systemd. Nothing here changes a unit.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::Command;
+
+use crate::clock::Deadline;
+use crate::sys::child::{self, Failure};
+
+/// The most that `systemctl show` may print.
+const OUTPUT_LIMIT: usize = 64 * 1024;
+/// Where logind keeps who lingers.
+const LINGER: &str = "/var/lib/systemd/linger";
+
+/// What the service manager says of a unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnitState {
+    /// `active`, `inactive`, `failed`, `activating`, …
+    pub active: String,
+    /// `running`, `dead`, `auto-restart`, …
+    pub sub: String,
+    /// `success`, `exit-code`, …
+    pub result: String,
+    /// `enabled`, `disabled`, …
+    pub file: String,
+    /// The process id, while it runs.
+    pub main_pid: Option<i32>,
+}
+
+/// Asks for the state of a unit.
+pub fn show(
+    variables: &BTreeMap<OsString, OsString>,
+    is_of_user: bool,
+    unit: &str,
+    deadline: Deadline,
+) -> Result<UnitState, String> {
+    let mut command = Command::new("systemctl");
+    command.env_clear().envs(variables);
+    if is_of_user {
+        command.arg("--user");
+    }
+    command.args(["show", unit, "--property=ActiveState,SubState,Result,UnitFileState,MainPID"]);
+    let printed = child::output(&mut command, deadline, OUTPUT_LIMIT).map_err(|failure| match failure {
+        Failure::NotStarted(reason) => format!("systemctl cannot be started: {reason}"),
+        Failure::TimedOut => "systemctl does not answer".to_owned(),
+        Failure::TooMuchOutput => "systemctl prints too much".to_owned(),
+        Failure::Ended(_) if is_of_user => {
+            "`systemctl --user` finds no service manager of this user".to_owned()
+        }
+        Failure::Ended(_) => "`systemctl` finds no service manager".to_owned(),
+    })?;
+    let printed = String::from_utf8_lossy(&printed);
+    let properties: HashMap<_, _> = printed.lines().filter_map(|line| line.split_once('=')).collect();
+    let text = |name: &str| properties.get(name).map(|value| (*value).to_owned()).unwrap_or_default();
+    Ok(UnitState {
+        active: text("ActiveState"),
+        sub: text("SubState"),
+        result: text("Result"),
+        file: text("UnitFileState"),
+        main_pid: text("MainPID").parse().ok().filter(|pid| *pid > 0),
+    })
+}
+
+/// Whether systemd runs this machine.
+pub fn is_booted() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
+/// Whether the services of a user outlive its last login.
+pub fn lingers(user: &str) -> bool {
+    Path::new(LINGER).join(user).exists()
+}
+
+/// Lets the services of a user outlive its last login, or not; tells why that was refused. Tries `sudo` where it asks
+/// for no password.
+pub fn set_linger(
+    variables: &BTreeMap<OsString, OsString>,
+    user: &str,
+    wanted: bool,
+    deadline: Deadline,
+) -> Result<(), String> {
+    let verb = if wanted { "enable-linger" } else { "disable-linger" };
+    for words in [&["loginctl", "--no-ask-password"][..], &["sudo", "-n", "loginctl"]] {
+        let mut command = Command::new(words[0]);
+        command.args(&words[1..]).args([verb, user]).env_clear().envs(variables);
+        if child::output(&mut command, deadline, OUTPUT_LIMIT).is_ok() && lingers(user) == wanted {
+            return Ok(());
+        }
+    }
+    Err(format!("`loginctl {verb} {user}` was refused"))
+}
