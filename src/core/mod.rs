@@ -3,6 +3,7 @@
 pub mod assess;
 pub mod collate;
 pub mod credential;
+pub mod delivery;
 pub mod endpoint;
 pub mod failure;
 pub mod finding;
