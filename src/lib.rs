@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod clock;
 pub mod core;
+pub mod doctor;
 pub mod exit;
 pub mod format;
 pub mod login;

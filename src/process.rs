@@ -41,6 +41,8 @@ env_vars! {
         "Config file; default `openclaw.json` in the state folder.";
     DEFER_SHELL_ENV, "OPENCLAW_DEFER_SHELL_ENV_FALLBACK", Some("CLAWDBOT_DEFER_SHELL_ENV_FALLBACK"),
         "`1`, `true`, `yes` or `on`: never run the login shell.";
+    GATEWAY_PORT, "OPENCLAW_GATEWAY_PORT", Some("CLAWDBOT_GATEWAY_PORT"),
+        "Port of the gateway; default `gateway.port` of the config, else 18789, with `--dev` 19001.";
     LOAD_SHELL_ENV, "OPENCLAW_LOAD_SHELL_ENV", Some("CLAWDBOT_LOAD_SHELL_ENV"),
         "`1`, `true`, `yes` or `on`: import missing keys from the login shell.";
     OAUTH_DIR, "OPENCLAW_OAUTH_DIR", Some("CLAWDBOT_OAUTH_DIR"),
@@ -51,8 +53,10 @@ env_vars! {
     STATE_DIR, "OPENCLAW_STATE_DIR", Some("CLAWDBOT_STATE_DIR"), "State folder; default `~/.openclaw`.";
     SYSTEMD_UNIT, "OPENCLAW_SYSTEMD_UNIT", Some("CLAWDBOT_SYSTEMD_UNIT"),
         "Name of the gateway's unit; default `openclaw-gateway.service`, with `-NAME` behind it for `--profile NAME`.";
+    PATH, "PATH", None, "Where programs are found; doctor compares it with that of the gateway's service.";
     PI_AGENT_DIR, "PI_CODING_AGENT_DIR", None, "Agent folder when `OPENCLAW_AGENT_DIR` is unset.";
     SHELL, "SHELL", None, "The login shell; default `/bin/sh`.";
+    TERMUX_VERSION, "TERMUX_VERSION", None, "Set by Termux; doctor looks at what phones need then.";
     TZ, "TZ", None, "The time zone; doctor says when nobody knows it.";
     XDG_CONFIG_HOME, "XDG_CONFIG_HOME", None, "Where systemd looks for units of this user; default `~/.config`.";
 }

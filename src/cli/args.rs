@@ -3,6 +3,7 @@
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::auth_args::AuthCommand;
+use crate::cli::doctor_args::DoctorArgs;
 use crate::cli::onboard_args::OnboardArgs;
 use crate::core::report::Refreshable;
 use crate::format::ops::parse_span;
@@ -39,6 +40,11 @@ pub struct Cli {
 /// The first word.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Find what is wrong with the credentials of this host and what they depend on, and mend it
+    #[command(
+        after_help = "Exit codes: 0 fine or only advice, 1 something is broken, 2 something will break."
+    )]
+    Doctor(Box<DoctorArgs>),
     /// Show and judge the credentials of this host
     Models(Box<ModelsArgs>),
     /// Set this host up: a credential, a model, the gateway's port and token
@@ -405,7 +411,7 @@ fn positive_count(text: &str) -> Result<usize, String> {
 }
 
 /// A span above zero in ms.
-pub(super) fn positive_span(text: &str) -> Result<u64, String> {
+pub(crate) fn positive_span(text: &str) -> Result<u64, String> {
     match u64::try_from(parse_span(text)?) {
         Ok(ms) if ms > 0 => Ok(ms),
         _ => Err("must be longer than nothing".to_owned()),

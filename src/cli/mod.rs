@@ -9,6 +9,8 @@ mod auth_paste;
 mod auth_profiles;
 mod auth_refresh;
 mod auth_setup_token;
+mod doctor;
+pub mod doctor_args;
 mod models_list;
 mod models_scan;
 mod models_settings;
@@ -31,11 +33,12 @@ use clap::error::ErrorKind as ClapErrorKind;
 
 use crate::clock::{Clock, Deadline};
 use crate::core::assess::assess;
-use crate::core::report::{Policy, Report};
+use crate::core::report::{Policy, Refreshable, Report};
 use crate::core::store::AuthStore;
 use crate::exit::{CommandError, ExitStatus};
 use crate::format::config_edit::Edit;
 use crate::format::config_sections::Config;
+use crate::format::ops::{ExternalRefresh, Ops};
 use crate::process::Process;
 use crate::settings::Slot;
 use crate::sync;
@@ -45,12 +48,15 @@ use crate::workspace::config_store::ConfigStore;
 use crate::workspace::paths::Installation;
 use crate::workspace::store::{UpdateError, Updated};
 use crate::workspace::{Request, Workspace};
-use args::{Cli, Command, ModelsCommand, StatusArgs};
+use args::{Cli, Command, ModelsCommand, RefreshableArg, StatusArgs};
 use auth_args::AuthCommand;
 use printer::Printer;
 
 /// How long a command may take to read its host when nothing says otherwise.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long a busy store may keep a report waiting; what is not saved then is saved by the next run.
+const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long a command that must write waits for the store, as long as the Node program does.
 const STORE_PATIENCE: Duration = Duration::from_secs(50);
@@ -77,6 +83,7 @@ pub fn run(process: &Process, clock: &Clock) -> ExitStatus {
 
 fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatus, CommandError> {
     match &cli.command {
+        Command::Doctor(args) => doctor::run(&Session { cli, printer, clock }, args),
         Command::Where(args) => whereabouts::run(&Session { cli, printer, clock }, args),
         Command::Onboard(args) => onboard::run(&Session { cli, printer, clock }, args),
         Command::Models(models) => {
@@ -240,6 +247,16 @@ impl Session<'_> {
 
 fn installation(cli: &Cli) -> Installation {
     Installation { profile: cli.profile.clone(), dev: cli.dev }
+}
+
+/// How to judge: the flag counts, then `ops.json`, then the documented contract.
+fn policy(warn_after: Option<i64>, refreshable: Option<RefreshableArg>, ops: &Ops) -> Policy {
+    let default = Policy::default();
+    Policy {
+        warn_after_ms: warn_after.or(ops.warn_after_ms).unwrap_or(default.warn_after_ms),
+        refreshable: refreshable.map(Refreshable::from).or(ops.refreshable).unwrap_or(default.refreshable),
+        renews_vendor_logins: ops.external_refresh != ExternalRefresh::Never,
+    }
 }
 
 fn guarded(process: &Process, command: impl FnOnce() -> ExitStatus) -> ExitStatus {

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use crate::cli::args::{Cli, ProbeArg, StatusArgs};
 use crate::cli::printer::Printer;
-use crate::cli::{Session, TIME_LIMIT, auth_refresh, installation};
+use crate::cli::{LOCK_PATIENCE, Session, TIME_LIMIT, auth_refresh, installation, policy};
 use crate::clock::{Clock, Deadline};
 use crate::core::assess::assess;
 use crate::core::probe::{How, ProbeOptions, Probes};
 use crate::core::provider;
-use crate::core::report::{Policy, Refreshable, Report, Verdict};
+use crate::core::report::{Report, Verdict};
 use crate::exit::{CommandError, ExitStatus};
-use crate::format::ops::{ExternalRefresh, Ops};
 use crate::probe;
 use crate::render::{json, name, plain, printable_lines, text};
 use crate::sync;
@@ -19,8 +18,6 @@ use crate::sys::signals;
 use crate::usage;
 use crate::workspace::{Request, Workspace};
 
-/// How long a busy store may keep a report waiting; what is not saved then is saved by the next run.
-const LOCK_PATIENCE: Duration = Duration::from_secs(3);
 /// Clears the screen and puts the cursor on its first line.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 
@@ -86,7 +83,8 @@ fn report(
     let synced = sync::run(&workspace, clock, !args.no_sync, patience);
     let mut snapshot = workspace.snapshot(&synced.own, synced.main.as_deref());
     snapshot.findings.extend(synced.findings);
-    let mut report = assess(&snapshot, clock.now(), &policy(args, &workspace.ops));
+    let mut report =
+        assess(&snapshot, clock.now(), &policy(args.warn_after, args.refreshable, &workspace.ops));
     if args.usage {
         let progress = printer.progress();
         progress.show("asking how much is left");
@@ -135,18 +133,4 @@ fn refuse_unknown(options: &ProbeOptions, report: &Report) -> Result<(), Command
         let message = format!("--probe-provider: no credential of \"{}\" here", name(id));
         Err(CommandError::usage(message).hint("see `openclaw models status`"))
     })
-}
-
-/// The flag counts, then `ops.json`, then the documented contract.
-fn policy(args: &StatusArgs, ops: &Ops) -> Policy {
-    let default = Policy::default();
-    Policy {
-        warn_after_ms: args.warn_after.or(ops.warn_after_ms).unwrap_or(default.warn_after_ms),
-        refreshable: args
-            .refreshable
-            .map(Refreshable::from)
-            .or(ops.refreshable)
-            .unwrap_or(default.refreshable),
-        renews_vendor_logins: ops.external_refresh != ExternalRefresh::Never,
-    }
 }

@@ -94,6 +94,8 @@ catalogue! {
         "Under its earlier name it has no effect, and earlier programs refuse the whole config for it.", [];
     ConfigUnknownKey, "config-unknown-key", Warning, "unknown key in the config",
         "What is misspelt has no effect.", [];
+    CredentialBackup, "credential-backup", Advice, "a backup holds a live secret",
+        "It is private, and lives on when the secret is rotated.", [];
     CredentialCooldown, "credential-cooldown", Advice, "a profile rests after failures",
         "It is left alone until then; the other profiles of the provider carry the load.", [];
     CredentialCopy, "credential-copy", Warning, "a live secret has a copy in another file",

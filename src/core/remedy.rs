@@ -5,7 +5,7 @@ use crate::core::login::Vendor;
 use crate::core::oauth;
 use crate::core::provider;
 use crate::core::report::Status;
-use crate::core::snapshot::{ProfileRecord, Snapshot};
+use crate::core::snapshot::{FilePath, ProfileRecord, Snapshot};
 
 /// Longer ids are not repeated in a command.
 const LONGEST_ID: usize = 60;
@@ -108,6 +108,18 @@ pub fn shell_word(text: &str) -> String {
     if text.chars().count() > LONGEST_ID || text.chars().any(char::is_control) {
         return "PROFILE".to_owned();
     }
+    quoted(text)
+}
+
+/// A path for a shell: with `~` where that needs no quotes.
+pub fn shell_path(path: &FilePath) -> String {
+    match path.short.strip_prefix("~/") {
+        Some(rest) if quoted(rest) == rest => path.short.clone(),
+        _ => quoted(&path.full),
+    }
+}
+
+fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.:/@%+=".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
         return text.to_owned();
@@ -117,7 +129,18 @@ pub fn shell_word(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::shell_word;
+    use super::{shell_path, shell_word};
+    use crate::core::snapshot::FilePath;
+
+    #[test]
+    fn paths_keep_their_tilde_where_a_shell_expands_it() {
+        let shown = |full: &str, short: &str| {
+            shell_path(&FilePath { full: full.to_owned(), short: short.to_owned() })
+        };
+        assert_eq!(shown("/home/me/.env", "~/.env"), "~/.env");
+        assert_eq!(shown("/home/me/my files/.env", "~/my files/.env"), "'/home/me/my files/.env'");
+        assert_eq!(shown("/etc/x", "/etc/x"), "/etc/x");
+    }
 
     #[test]
     fn words_survive_a_shell() {

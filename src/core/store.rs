@@ -174,6 +174,11 @@ impl AuthStore {
         *self = Self::from_document(std::mem::take(&mut self.document));
     }
 
+    /// The profile of a provider that worked last.
+    pub fn last_good(&self, provider_id: &str) -> Option<String> {
+        self.document.get("lastGood").and_then(JsonNode::to_object)?.text(provider_id)
+    }
+
     /// The order that the store gives to a provider, under any spelling of it.
     pub fn order(&self, provider_id: &str) -> Option<Vec<String>> {
         let orders = self.document.get("order")?.to_object()?;

@@ -1,5 +1,6 @@
 //! Report in, text out. Nothing here prints.
 
+pub mod doctor;
 pub mod json;
 pub mod page;
 pub mod plain;

@@ -50,6 +50,11 @@ impl Page {
         self.text.push('\n');
     }
 
+    /// An empty line.
+    pub(super) fn gap(&mut self) {
+        self.text.push('\n');
+    }
+
     /// A status word in its column and text beside it, broken at the width of the terminal.
     pub(super) fn row(&mut self, margin: usize, word: Option<(&str, Verdict)>, text: &str) {
         self.text.push_str(&" ".repeat(margin));

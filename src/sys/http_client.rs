@@ -17,8 +17,8 @@ use crate::core::secret::Secret;
 const OUR_NAME: &str = concat!("openclaw/", env!("CARGO_PKG_VERSION"));
 /// An answer about credentials has a few KiB, a list of models some hundred.
 const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
-/// Headers that are kept of an answer.
-const TOLD_IN: &[&str] = &["retry-after", "retry-after-ms"];
+/// Headers that are kept of an answer: its time, and when to come back.
+const TOLD_IN: &[&str] = &["date", "retry-after", "retry-after-ms"];
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ impl Request {
 pub struct Answer {
     /// The status code.
     pub status: u16,
-    /// The headers that say when to come back, by their names in lower case.
+    /// Its time and when to come back, by the names of the headers in lower case.
     pub headers: Vec<(String, String)>,
     /// The body; it may hold secrets.
     pub body: Secret,

@@ -80,6 +80,29 @@ impl Protocol {
     }
 }
 
+/// A place of a lock that nobody holds any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftBehind {
+    /// The place.
+    pub place: PathBuf,
+    /// Whether it is a folder.
+    pub is_folder: bool,
+    /// How long nobody has shown a sign of life, in ms.
+    pub age_ms: i64,
+}
+
+impl Protocol {
+    /// What stands where the lock would be and is stale at this instant.
+    pub fn left_behind(&self, now_ms: i64) -> Vec<LeftBehind> {
+        let found = self.places.iter().filter_map(|place| {
+            let metadata = fs_err::symlink_metadata(place).ok()?;
+            let age_ms = now_ms.saturating_sub(files::modified_ms(&metadata));
+            Some(LeftBehind { place: place.clone(), is_folder: metadata.is_dir(), age_ms })
+        });
+        found.filter(|left| left.age_ms > self.stale_ms).collect()
+    }
+}
+
 /// A held lock; dropping it releases it.
 #[derive(Debug)]
 pub struct Lock {

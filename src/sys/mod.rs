@@ -6,6 +6,7 @@ pub mod http_client;
 pub mod keychain;
 pub mod lock;
 pub mod loopback;
+pub mod mounts;
 pub mod procfs;
 pub mod random;
 pub mod reader;

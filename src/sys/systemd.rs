@@ -10,8 +10,6 @@ use crate::sys::child::{self, Failure};
 
 /// The most that `systemctl show` may print.
 const OUTPUT_LIMIT: usize = 64 * 1024;
-/// Where logind keeps who lingers.
-const LINGER: &str = "/var/lib/systemd/linger";
 
 /// What the service manager says of a unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,9 +65,16 @@ pub fn is_booted() -> bool {
     Path::new("/run/systemd/system").is_dir()
 }
 
-/// Whether the services of a user outlive its last login.
-pub fn lingers(user: &str) -> bool {
-    Path::new(LINGER).join(user).exists()
+/// Whether the services of a user outlive its last login; `None` where nobody knows.
+pub fn lingers(variables: &BTreeMap<OsString, OsString>, user: &str, deadline: Deadline) -> Option<bool> {
+    let mut command = Command::new("loginctl");
+    command.env_clear().envs(variables).args(["show-user", user, "--property=Linger", "--value"]);
+    match child::output(&mut command, deadline, OUTPUT_LIMIT) {
+        Ok(printed) => Some(printed.trim_ascii() == b"yes"),
+        // Nobody is known who neither is logged in nor lingers.
+        Err(Failure::Ended(Some(1))) if is_booted() => Some(false),
+        Err(_) => None,
+    }
 }
 
 /// Lets the services of a user outlive its last login, or not; tells why that was refused. Tries `sudo` where it asks
@@ -84,7 +89,9 @@ pub fn set_linger(
     for words in [&["loginctl", "--no-ask-password"][..], &["sudo", "-n", "loginctl"]] {
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).args([verb, user]).env_clear().envs(variables);
-        if child::output(&mut command, deadline, OUTPUT_LIMIT).is_ok() && lingers(user) == wanted {
+        if child::output(&mut command, deadline, OUTPUT_LIMIT).is_ok()
+            && lingers(variables, user, deadline).unwrap_or_default() == wanted
+        {
             return Ok(());
         }
     }

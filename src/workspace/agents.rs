@@ -100,6 +100,11 @@ fn default_id(config: &Config) -> String {
     marked.or(config.agents.first()).map_or_else(|| MAIN.to_owned(), |agent| normalize(&agent.id))
 }
 
+/// The folder of the default agent, whatever the environment says.
+pub fn default_dir(config: &Config, paths: &Paths) -> PathBuf {
+    dir_of(&default_id(config), config, paths)
+}
+
 /// The folder of every known agent.
 pub fn folders(config: &Config, paths: &Paths, reader: &Reader) -> Vec<PathBuf> {
     known(config, paths, reader).iter().map(|id| dir_of(id, config, paths)).collect()

@@ -6,6 +6,7 @@ pub mod agents;
 pub mod config_file;
 pub mod config_store;
 pub mod environment;
+pub mod journal;
 mod loader;
 pub mod logins;
 pub mod memory;
@@ -201,6 +202,11 @@ impl Workspace {
             Some(StoreState::Read(store)) => Some(store),
             _ => None,
         }
+    }
+
+    /// Whether loading has noticed this.
+    pub fn has_finding(&self, code: Code) -> bool {
+        self.findings.iter().any(|finding| finding.code == code)
     }
 
     /// Refuses when a store that the agent sees could not be read.

@@ -52,6 +52,8 @@ pub struct Unit {
     pub missing_files: Vec<(PathBuf, String)>,
     /// The user that it runs as, when the unit says so.
     pub user: Option<String>,
+    /// The program that it starts.
+    pub program: Option<PathBuf>,
     home: Option<PathBuf>,
     folder: Option<PathBuf>,
     credentials: Option<PathBuf>,
@@ -148,6 +150,12 @@ impl Place<'_> {
             let folder = systemd_unit::expand(folder.trim_start_matches('-'), &specifiers);
             if folder == "~" { home.clone().unwrap_or_default() } else { PathBuf::from(folder) }
         });
+        // Prefixes of the program say how it is started (systemd.service(5)).
+        let program = last("ExecStart").and_then(|line| {
+            let word =
+                line.trim_start_matches(['-', '@', ':', '+', '!']).split_whitespace().next()?.to_owned();
+            Some(PathBuf::from(systemd_unit::expand(word.trim_matches('"'), &specifiers)))
+        });
         let hands_credentials = ["LoadCredential", "LoadCredentialEncrypted", "SetCredential"];
         let has_credentials = hands_credentials.iter().any(|key| last(key).is_some());
         let uid = nix::unistd::geteuid();
@@ -159,6 +167,7 @@ impl Place<'_> {
             variables: Vec::new(),
             missing_files: Vec::new(),
             user,
+            program,
             home,
             folder,
             credentials: has_credentials.then(|| PathBuf::from(run).join("credentials").join(name)),

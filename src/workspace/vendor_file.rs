@@ -64,14 +64,18 @@ impl VendorFile {
         patience: Duration,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Lock, LockError> {
-        let protocol = match self.vendor {
+        let mut lock = lock::acquire(&self.protocol(), clock, patience, interrupted)?;
+        lock.keep_alive();
+        Ok(lock)
+    }
+
+    /// The locks under which its login is renewed.
+    pub fn protocol(&self) -> Protocol {
+        match self.vendor {
             Vendor::ClaudeCode => Protocol::of_claude_code(&self.path),
             Vendor::Codex => Protocol::of_ours(&self.path),
             Vendor::QwenCode => Protocol::of_qwen_code(&self.path),
-        };
-        let mut lock = lock::acquire(&protocol, clock, patience, interrupted)?;
-        lock.keep_alive();
-        Ok(lock)
+        }
     }
 
     /// What it says now.

@@ -11,6 +11,7 @@ use openclaw::core::finding::Code;
 use openclaw::core::oauth::{self, LoginFlow};
 use openclaw::core::probe;
 use openclaw::core::provider::PROVIDERS;
+use openclaw::doctor::CHECKS;
 use openclaw::exit::ExitStatus;
 use openclaw::process::{ENV_VARS, Process};
 use openclaw::usage;
@@ -65,6 +66,8 @@ fn interface() -> String {
         &["models", "auth", "refresh", "--help"],
         &["models", "scan", "--help"],
         &["onboard", "--help"],
+        &["doctor", "--help"],
+        &["where", "--help"],
     ] {
         let help = TestEnv::new().run(command).stdout;
         let words = command[..command.len() - 1].join(" ");
@@ -130,6 +133,67 @@ fn providers() -> String {
 #[test]
 fn the_provider_reference_is_current() {
     assert_current("docs/providers.md", &providers());
+}
+
+fn doctor() -> String {
+    let mut text = String::from(
+        "# What `openclaw doctor` finds\n\nGenerated from the code by the test suite; edit the code, not this file.\n\n\
+         The exit code is 1 when an error is found, 2 for a warning, 0 for advice or nothing. `--fix` mends what is marked \
+         so, `--undo` takes that back. `--only CODE` and `--skip CODE` choose.\n",
+    );
+    for check in CHECKS {
+        let deep = if check.is_deep { ", with `--deep` only: it asks the network" } else { "" };
+        let _ = write!(
+            text,
+            "\n## {}{deep}\n\n| code | severity | what | why it matters | mended by | untold when there is |\n\
+             | --- | --- | --- | --- | --- | --- |\n",
+            check.name
+        );
+        for code in check.codes {
+            let entry = code.entry();
+            let fix = match (check.mends.contains(code), code) {
+                (false, _) => "",
+                (true, Code::VendorPermissionsOpen) => "`--fix --force`",
+                (true, Code::GatewayBindOpen | Code::GatewayTokenMissing) => {
+                    "`--generate-gateway-token`, `--yes`"
+                }
+                (true, _) => "`--fix`",
+            };
+            let causes: Vec<_> =
+                entry.shadowed_by.iter().map(|cause| format!("`{}`", cause.name())).collect();
+            let _ = writeln!(
+                text,
+                "| `{}` | {} | {} | {} | {fix} | {} |",
+                entry.name,
+                entry.severity.word(),
+                entry.title,
+                entry.why,
+                causes.join(", ")
+            );
+        }
+    }
+    let timeout = Code::CheckTimeout.entry();
+    let _ = write!(
+        text,
+        "\nAny check may end as `{}` ({}): {}\n",
+        timeout.name,
+        timeout.severity.word(),
+        timeout.why
+    );
+    text
+}
+
+#[test]
+fn the_doctor_reference_is_current_and_knows_every_finding() {
+    assert_current("docs/doctor.md", &doctor());
+    let mut found: Vec<Code> = CHECKS.iter().flat_map(|check| check.codes).copied().collect();
+    found.push(Code::CheckTimeout);
+    found.sort();
+    found.dedup();
+    assert_eq!(found, Code::ALL);
+    for check in CHECKS {
+        assert!(check.mends.iter().all(|code| check.codes.contains(code)), "{}", check.name);
+    }
 }
 
 #[test]

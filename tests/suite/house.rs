@@ -21,10 +21,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("usage", &["workspace", "core", "format", "sys", "clock"]),
     ("settings", &["core", "exit", "format"]),
     ("whereabouts", &["workspace", "core", "sys", "clock", "exit", "process"]),
+    ("doctor", &["sync", "whereabouts", "workspace", "core", "format", "sys", "clock", "exit", "process"]),
     ("render", &["core", "exit"]),
     (
         "cli",
         &[
+            "doctor",
             "sync",
             "login",
             "probe",
