@@ -181,7 +181,7 @@ catalogue! {
     ServiceDisabled, "service-disabled", Warning, "the gateway service is not enabled",
         "It does not start with the machine.", [];
     ServiceEnvDiffers, "service-env-differs", Warning, "the gateway service uses another key than this shell",
-        "What is judged here is not what the gateway uses.", [];
+        "What is judged here is not what the gateway uses.", [ServiceHomeDiffers];
     ServiceEnvFileMissing, "service-env-file-missing", Error, "a file that the gateway service needs is missing",
         "systemd does not start it.", [];
     ServiceHomeDiffers, "service-home-differs", Warning, "the gateway service has another home or state folder",

@@ -1,5 +1,6 @@
 //! The gateway's service: whether it runs, and whether it sees what this shell sees.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use nix::unistd::{User, geteuid};
@@ -16,7 +17,7 @@ use crate::process;
 use crate::process::Process;
 use crate::sync;
 use crate::sys::systemd::{self, UnitState};
-use crate::whereabouts::{self, PROCESS, Viewer};
+use crate::whereabouts::{self, Name, PROCESS, Viewer};
 use crate::workspace::unit::Unit;
 use crate::workspace::{Request, Workspace};
 
@@ -222,16 +223,24 @@ fn other_eyes(host: &Host, deadline: Deadline) -> Vec<Found> {
     }
     let shell = Viewer::shell(own.0, own.1);
     let viewers: Vec<_> = std::iter::once(shell).chain(others).collect();
-    let answer = whereabouts::answer(None, &viewers, Vec::new(), &host.salt, host.now());
-    for difference in answer.differences {
-        let code =
-            if difference.who == PROCESS { Code::ServiceProcessStale } else { Code::ServiceEnvDiffers };
-        found.push(Finding::new(code, difference.name, difference.message).remedy(difference.remedy).into());
+    let variables: BTreeSet<&str> = viewers
+        .iter()
+        .flat_map(|viewer| viewer.workspace.environment.names())
+        .filter(|name| provider::is_credential_variable(name))
+        .collect();
+    for variable in variables {
+        let asked = Name::Variable(variable.to_owned());
+        let answer = whereabouts::answer(Some(&asked), &viewers, Vec::new(), &host.salt, host.now());
+        for difference in answer.differences {
+            let code =
+                if difference.who == PROCESS { Code::ServiceProcessStale } else { Code::ServiceEnvDiffers };
+            let finding = Finding::new(code, difference.name, difference.message);
+            found.push(finding.remedy(difference.remedy).into());
+        }
+        found.extend(answer.notes.into_iter().map(|note| {
+            let remedy = format!("restart it once the value is right: `openclaw where {variable}` compares");
+            Finding::new(Code::ServiceProcessStale, name.clone(), note).remedy(remedy).into()
+        }));
     }
-    found.extend(answer.notes.into_iter().map(|note| {
-        let remedy =
-            format!("restart it once the value is right: `openclaw where` compares, and the unit is {name}");
-        Finding::new(Code::ServiceProcessStale, name.clone(), note).remedy(remedy).into()
-    }));
     found
 }

@@ -1,5 +1,6 @@
 //! A throw-away host: home folder, environment, clock.
 
+pub(crate) mod host;
 pub(crate) mod provider;
 
 use std::collections::BTreeMap;
@@ -128,6 +129,11 @@ impl TestEnv {
 
     pub(crate) fn passwd_home(mut self) -> Self {
         self.passwd_home = Some(self.home.path().to_owned());
+        self
+    }
+
+    pub(crate) fn program(mut self, relative: &str) -> Self {
+        self.program = Some(self.path(relative));
         self
     }
 
