@@ -1,5 +1,6 @@
 //! Pure judgement: values in, values out. No I/O, no clock, no environment.
 
+pub mod alerting;
 pub mod assess;
 pub mod collate;
 pub mod credential;
