@@ -15,6 +15,7 @@ pub mod process;
 pub mod refresh;
 pub mod render;
 pub mod scan;
+pub mod schedule;
 pub mod settings;
 pub mod sync;
 pub mod sys;

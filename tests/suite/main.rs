@@ -28,6 +28,7 @@ mod properties;
 mod refresh;
 mod refresh_safety;
 mod scan;
+mod schedule;
 mod states;
 mod status_json;
 mod status_text;

@@ -181,6 +181,7 @@ fn key(text: &str) -> Material {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table is read row by row")]
 fn what_is_an_incident_and_how_much_it_matters() {
     use Kind::{
         Blanked, ClockWrong, ConfigInvalid, Declared, Disabled, Ended, Ending, Finding as Found, LoginEnding,
@@ -324,6 +325,8 @@ fn incident(level: Level) -> Incident {
     Incident { level, ..Host::token(-1).incidents().remove(0) }
 }
 
+type Row<'r> = (Option<Known>, Option<Level>, &'r AlertPolicy, bool, Why);
+
 #[test]
 fn when_an_incident_is_told() {
     use Level::{Critical, Notice, Urgent, Warning};
@@ -334,7 +337,6 @@ fn when_an_incident_is_told() {
     let snoozed =
         |until: i64, level| Known { snoozed: Some((NOW + until, level)), ..known(Some(Warning), &[]) };
     let (up, down) = ((10 * MINUTE, Critical), (5 * MINUTE, Critical));
-    type Row<'r> = (Option<Known>, Option<Level>, &'r AlertPolicy, bool, Why);
     let table: Vec<Row<'_>> = vec![
         (None, None, &plain, false, Why::Unheard),
         (Some(known(None, &[])), None, &plain, false, Why::Unheard),
@@ -443,13 +445,12 @@ fn a_refused_refresh_is_told_once_and_so_is_its_end() {
             return host;
         }
         // Nothing is renewed: the token of that hour ends while the refusal goes on.
-        let host = host.change(|host| {
+        host.change(|host| {
             host.snapshot.profiles[0].credential.material = oauth(NOW + 12 * DAY + 8 * HOUR);
             let record = RefreshRecord::default();
             host.snapshot.profiles[0].refresh =
                 record.failed(FailureClass::InvalidGrant, None, NOW + 12 * DAY);
-        });
-        host
+        })
     });
     assert_eq!(told, [(12 * DAY, Why::First, Level::Critical), (13 * DAY, Why::Recovered, Level::Critical)]);
 }
