@@ -8,6 +8,7 @@ use crate::format::config_sections::Config;
 use crate::render::{json, name, printable, text};
 use crate::settings;
 use crate::workspace::Workspace;
+use crate::workspace::memory::Memory;
 
 /// Lists what the agent sees.
 pub(super) fn list(session: &Session<'_>, as_json: bool) -> Result<ExitStatus, CommandError> {
@@ -40,6 +41,14 @@ pub(super) fn remove(session: &Session<'_>, args: &AuthRemoveArgs) -> Result<Exi
             store.forget(id);
             is_there
         })?;
+        // What was removed on purpose is not to be missed by the monitor.
+        if workspace.memory.clone().forget_profile(id) {
+            let forgotten =
+                Memory::of(&workspace.paths).update(session.clock, |state, _| drop(state.forget_profile(id)));
+            if let Err(reason) = forgotten {
+                session.printer.message(&format!("warning: the monitor will miss it for a week: {reason}"));
+            }
+        }
         answer =
             format!("Removed {} from {}\n", name(id), workspace.paths.shown(workspace.store.path()).short);
     }

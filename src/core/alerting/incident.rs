@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::core::alerting::inventory::{MISSED_FOR, SeenProfile};
 use crate::core::alerting::profiles;
 use crate::core::alerting::{AlertPolicy, Level};
-use crate::core::credential::EpochMs;
+use crate::core::credential::{CODEX_CLI_PROFILE, EpochMs};
 use crate::core::finding::{Code, Finding, Severity};
+use crate::core::provider;
 use crate::core::remedy;
 use crate::core::report::Report;
 use crate::core::snapshot::Snapshot;
@@ -184,7 +185,12 @@ fn of_finding(finding: &Finding) -> Option<Incident> {
 
 fn vanished(report: &Report, facts: &Facts, snapshot: &Snapshot) -> Vec<Incident> {
     let is_there = |id: &str| report.profiles.iter().any(|profile| profile.id == id);
-    let gone = facts.seen.iter().filter(|seen| !is_there(&seen.id));
+    // The mirror of the Codex login goes by itself when another profile holds the same tokens.
+    let is_mirrored = |seen: &SeenProfile| {
+        let same = |id: &str| provider::normalize(id) == provider::normalize(&seen.provider);
+        seen.id == CODEX_CLI_PROFILE && report.profiles.iter().any(|profile| same(&profile.provider))
+    };
+    let gone = facts.seen.iter().filter(|seen| !is_there(&seen.id) && !is_mirrored(seen));
     gone.filter_map(|seen| {
         let since = seen.gone_since?;
         let mut remedies = vec![format!(
