@@ -43,8 +43,9 @@ pub(super) fn remove(session: &Session<'_>, args: &AuthRemoveArgs) -> Result<Exi
         })?;
         // What was removed on purpose is not to be missed by the monitor.
         if workspace.memory.clone().forget_profile(id) {
-            let forgotten =
-                Memory::of(&workspace.paths).update(session.clock, |state, _| drop(state.forget_profile(id)));
+            let forgotten = Memory::of(&workspace.paths).update(session.clock, |state, _| {
+                state.forget_profile(id);
+            });
             if let Err(reason) = forgotten {
                 session.printer.message(&format!("warning: the monitor will miss it for a week: {reason}"));
             }

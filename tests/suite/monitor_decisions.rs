@@ -401,8 +401,8 @@ fn when_an_incident_is_told() {
         let why = decide(known.as_ref(), seen.as_ref(), NOW, policy, *is_quiet);
         assert_eq!(why, *wanted, "row {row}");
     }
-    // `Forgotten` needs more than one look.
-    reasons.push(Why::Forgotten);
+    // These need more than one look.
+    reasons.extend([Why::Forgotten, Why::Unjudged]);
     reasons.sort_unstable();
     reasons.dedup();
     assert_eq!(reasons, Why::DECIDED);
@@ -513,6 +513,24 @@ fn what_was_removed_on_purpose_is_forgotten_without_a_word() {
     assert_eq!(told.last(), Some(&Why::Forgotten));
     assert!(!told.contains(&Why::Recovered));
     assert!(state.known.is_empty());
+}
+
+#[test]
+fn what_cannot_be_judged_now_is_not_over() {
+    let mut state = AlertState::default();
+    let mut step = |host: Host| -> Vec<(Kind, Why)> {
+        let decided = state.step(&host.incidents(), host.now, &host.policy, false);
+        decided.iter().map(|decided| (decided.incident.kind, decided.why)).collect()
+    };
+    assert_eq!(step(Host::token(-1)), [(Kind::Ended, Why::First)]);
+    let wanted = [(Kind::SourceUnreadable, Why::First), (Kind::Ended, Why::Unjudged)];
+    assert_eq!(step(Host::token(-1).empty().unreadable("auth store")), wanted);
+    assert_eq!(step(Host::token(-1)), [(Kind::Ended, Why::Known), (Kind::SourceUnreadable, Why::Recovered)]);
+    let wrong = Host::token(-1).change(|host| host.now = 1_000_000_000_000);
+    assert_eq!(step(wrong), [(Kind::ClockWrong, Why::First), (Kind::Ended, Why::Unjudged)]);
+    let good = Host::token(90 * DAY);
+    let over = step(good.change(|host| host.now = NOW + 2 * HOUR));
+    assert_eq!(over, [(Kind::Ended, Why::Recovered), (Kind::ClockWrong, Why::Recovered)]);
 }
 
 #[test]

@@ -176,7 +176,7 @@ fn mail_goes_through_sendmail_to_a_mail_server() {
     }
     let (port, sink) = smtp_sink();
     let (host_flag, port_flag) = ("--host=127.0.0.1".to_owned(), format!("--port={port}"));
-    let sendmail = json!(["msmtp", host_flag, port_flag, "--read-envelope-from=off", "--tls=off"]);
+    let sendmail = json!(["msmtp", host_flag, port_flag, "--tls=off"]);
     let env = host(
         json!({"type": "email", "to": ["me@example.com", "you@example.com"], "from": "pi@example.com", "sendmail": sendmail}),
     );

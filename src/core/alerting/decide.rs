@@ -40,6 +40,8 @@ pub enum Why {
     Test,
     /// Silent: it is over before anybody was told.
     Unheard,
+    /// Silent: what stands in the way of judging it is told instead; it may be as it was.
+    Unjudged,
     /// Told: it is worse than what was told.
     Worse,
 }
@@ -57,6 +59,7 @@ impl Why {
         Self::Repeat,
         Self::Snoozed,
         Self::Unheard,
+        Self::Unjudged,
         Self::Worse,
     ];
 
@@ -70,7 +73,8 @@ impl Why {
             | Self::Known
             | Self::QuietHours
             | Self::Snoozed
-            | Self::Unheard => false,
+            | Self::Unheard
+            | Self::Unjudged => false,
         }
     }
 
@@ -94,6 +98,7 @@ impl Why {
             Self::Snoozed => "snoozed",
             Self::Test => "test",
             Self::Unheard => "unheard",
+            Self::Unjudged => "unjudged",
             Self::Worse => "worse",
         }
     }

@@ -105,6 +105,11 @@ impl AlertState {
             if seen.iter().any(|incident| incident.id == known.incident.id) {
                 continue;
             }
+            if known.is_open && is_hidden(&known.incident, seen) {
+                let (why, since) = (Why::Unjudged, known.since);
+                decided.push(Decided { why, incident: known.incident.clone(), since });
+                continue;
+            }
             known.is_open = false;
             if known.told.is_none() {
                 continue;
@@ -131,6 +136,17 @@ impl AlertState {
             true
         })
     }
+}
+
+/// Whether something stands in the way of judging an incident that is not seen any more: it is not over for that.
+fn is_hidden(known: &Incident, seen: &[Incident]) -> bool {
+    let of_the_host =
+        matches!(known.kind, Kind::ClockWrong | Kind::ConfigInvalid | Kind::Finding | Kind::SourceUnreadable);
+    seen.iter().any(|incident| match incident.kind {
+        Kind::ClockWrong | Kind::SourceUnreadable => !of_the_host,
+        Kind::ConfigInvalid => known.kind == Kind::ProviderMissing,
+        _ => false,
+    })
 }
 
 fn remember(known: &mut Known, why: Why, level: Level, now: EpochMs) {
