@@ -74,10 +74,11 @@ fn load(session: &Session<'_>, args: &DoctorArgs) -> Result<Arc<Host>, CommandEr
         is_tolerant: true,
     };
     let workspace = Workspace::load(process, session.clock, &request, deadline)?;
-    // With a config that cannot be read nobody knows whose store it is.
-    let is_understood = !workspace.has_finding(Code::ConfigInvalid);
+    // With a config that cannot be read nobody knows whose store it is, and a store that is made where another is to be
+    // moved would be in its way.
+    let is_saved = !workspace.has_finding(Code::ConfigInvalid) && !doctor::awaits_move(&workspace);
     let patience = LOCK_PATIENCE.min(deadline.remaining());
-    let synced = sync::run(&workspace, session.clock, is_understood, patience);
+    let synced = sync::run(&workspace, session.clock, is_saved, patience);
     let mut snapshot = workspace.snapshot(&synced.own, synced.main.as_deref());
     snapshot.findings.extend(synced.findings);
     let policy = policy(args.warn_after, args.refreshable, &workspace.ops);

@@ -12,6 +12,7 @@ use crate::format::config::{Node, Tree};
 use crate::process;
 use crate::sys::procfs::{self, Listener};
 use crate::sys::{random, systemd};
+use crate::workspace::Workspace;
 use crate::workspace::agents;
 use crate::workspace::config_store::ConfigStore;
 use crate::workspace::store::{LEGACY_FILE, STORE_FILE};
@@ -245,15 +246,21 @@ fn layers_disagree(host: &Host) -> Vec<Found> {
     found
 }
 
-/// `<state>/agent`, where releases before agents had ids kept everything.
+/// `<state>/agent`, where releases before agents had ids kept everything, and where that belongs now.
+fn misplaced_agent(workspace: &Workspace) -> Option<(PathBuf, PathBuf)> {
+    let old = workspace.paths.state_dir.join("agent");
+    let new = agents::default_dir(&workspace.config, &workspace.paths);
+    let has_store = |dir: &Path| [STORE_FILE, LEGACY_FILE].iter().any(|name| dir.join(name).is_file());
+    (old != new && has_store(&old)).then_some((old, new))
+}
+
+/// Whether a store is about to be moved to where nothing may be made before.
+pub fn awaits_move(workspace: &Workspace) -> bool {
+    misplaced_agent(workspace).is_some_and(|(_, new)| !new.exists())
+}
+
 fn legacy_agent_dir(host: &Host) -> Option<Found> {
-    let state_dir = &host.workspace.paths.state_dir;
-    let old = state_dir.join("agent");
-    let has_store = [STORE_FILE, LEGACY_FILE].iter().any(|name| old.join(name).is_file());
-    if !has_store {
-        return None;
-    }
-    let new = agents::default_dir(&host.workspace.config, &host.workspace.paths);
+    let (old, new) = misplaced_agent(&host.workspace)?;
     let (from, to) = (host.shown(&old), host.shown(&new));
     let finding =
         Finding::new(Code::AgentDirLegacy, from.short.clone(), format!("belongs into {}", to.short));

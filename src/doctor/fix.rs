@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::clock::{Clock, Deadline};
 use crate::core::secret::Secret;
 use crate::exit::CommandError;
-use crate::format::config::Node;
+use crate::format::config::{Node, Tree};
 use crate::format::config_edit::Edit;
 use crate::format::doctor_journal::{Change, Run};
 use crate::process::Process;
@@ -164,7 +164,7 @@ impl Mender<'_> {
         if raw.at(to).is_some() {
             return Err(format!("{} is there already", to.join(".")));
         }
-        self.edit(vec![Edit::Set(to.to_vec(), value), Edit::Remove(from.to_vec())])
+        self.edit(vec![Edit::Set(to.to_vec(), value), removal(&raw, from, to)])
     }
 
     /// Takes one change back; tells in words what was done, or why it was left.
@@ -182,13 +182,14 @@ impl Mender<'_> {
             }
             Change::Config { key, before, after } => {
                 let name = key.join(".");
-                let now = self.raw()?.at(key).map(|node| fingerprint(&node.to_json(), salt));
+                let raw = self.raw()?;
+                let now = raw.at(key).map(|node| fingerprint(&node.to_json(), salt));
                 if now != *after {
                     return Err(later(name));
                 }
                 self.edit(vec![match before {
                     Some(value) => Edit::Set(key.clone(), value.clone()),
-                    None => Edit::Remove(key.clone()),
+                    None => removal(&raw, key, &[]),
                 }])?;
                 Ok(format!("{name} is as it was"))
             }
@@ -256,6 +257,18 @@ pub fn undo(mender: &Mender<'_>) -> Result<Undone, CommandError> {
     });
     forget.map_err(|reason| refused(&file, reason))?;
     Ok(undone)
+}
+
+/// Takes a key away, and with it every object that would be left empty, unless it is on the way to another key.
+fn removal(raw: &Node, key: &[String], other: &[String]) -> Edit {
+    let holds_only_this = |length: &usize| {
+        !other.starts_with(&key[..*length])
+            && raw
+                .at(&key[..*length])
+                .is_some_and(|node| matches!(&node.value, Tree::Table(all) if all.len() == 1))
+    };
+    let emptied = (1..key.len()).rev().take_while(holds_only_this).last();
+    Edit::Remove(key[..emptied.unwrap_or(key.len())].to_vec())
 }
 
 fn reader() -> Reader {

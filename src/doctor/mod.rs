@@ -26,6 +26,7 @@ use crate::sys::reader::Reader;
 use crate::workspace::Workspace;
 use crate::workspace::unit::Unit;
 
+pub use config::awaits_move;
 pub use fix::{Consent, Fix, Mender, Undone, undo};
 
 /// A host as doctor looks at it: loaded once, shared by all checks.

@@ -263,9 +263,7 @@ const CASES: &[(&str, Break)] = &[
         &["store-superseded"]
     }),
     ("sync-performed", |env| {
-        env.change_profiles(|profiles| {
-            drop(profiles.as_object_mut().unwrap().remove("anthropic:claude-cli"))
-        });
+        env.change_profiles(forget_claude);
         env.private();
         &["sync-performed"]
     }),
@@ -298,6 +296,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("timezone-unknown", "an_unknown_time_zone_is_told"),
     ("vendor-login-read-only", "mounts_that_lie_are_found"),
 ];
+
+fn forget_claude(profiles: &mut serde_json::Value) {
+    profiles.as_object_mut().unwrap().remove("anthropic:claude-cli");
+}
 
 fn token(expires: i64) -> serde_json::Value {
     json!({"type": "token", "provider": "zz", "token": "t-0123456789abcdefghij", "expires": expires})
@@ -540,8 +542,7 @@ fn a_disk_without_room_is_told_before_a_login_is_lost() {
     }
     // A sync that finds no room is silenced by the disk that is its cause.
     let env = healthy();
-    env.change_profiles(|profiles| drop(profiles.as_object_mut().unwrap().remove("anthropic:claude-cli")))
-        .private();
+    env.change_profiles(forget_claude).private();
     let script = "mkdir keep && cp -a .openclaw/. keep/ && mount -t tmpfs -o mode=700,size=64k tmpfs .openclaw && \
                   cp -a keep/. .openclaw/ && ! cat /dev/zero >.openclaw/fill 2>/dev/null && \
                   exec $program doctor --json --only disk-full,sync-not-saved";
