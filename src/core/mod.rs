@@ -2,6 +2,7 @@
 
 pub mod assess;
 pub mod collate;
+pub mod cooldown;
 pub mod credential;
 pub mod delivery;
 pub mod diagnosis;
@@ -30,3 +31,4 @@ pub mod span;
 pub mod store;
 pub mod token;
 pub mod usage;
+pub mod usage_stats;
