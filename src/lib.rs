@@ -9,6 +9,7 @@ pub mod core;
 pub mod doctor;
 pub mod exit;
 pub mod format;
+pub mod gateway;
 pub mod login;
 pub mod probe;
 pub mod process;

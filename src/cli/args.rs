@@ -4,6 +4,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::auth_args::AuthCommand;
 use crate::cli::doctor_args::DoctorArgs;
+use crate::cli::gateway_args::GatewayArgs;
 use crate::cli::onboard_args::OnboardArgs;
 use crate::core::report::Refreshable;
 use crate::format::ops::parse_span;
@@ -45,6 +46,8 @@ pub enum Command {
         after_help = "Exit codes: 0 fine or only advice, 1 something is broken, 2 something will break."
     )]
     Doctor(Box<DoctorArgs>),
+    /// Serve models to programs of this host with its credentials
+    Gateway(GatewayArgs),
     /// Show and judge the credentials of this host
     Models(Box<ModelsArgs>),
     /// Set this host up: a credential, a model, the gateway's port and token

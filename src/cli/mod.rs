@@ -11,6 +11,8 @@ mod auth_refresh;
 mod auth_setup_token;
 mod doctor;
 pub mod doctor_args;
+mod gateway;
+pub mod gateway_args;
 mod models_list;
 mod models_scan;
 mod models_settings;
@@ -83,6 +85,7 @@ pub fn run(process: &Process, clock: &Clock) -> ExitStatus {
 
 fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatus, CommandError> {
     match &cli.command {
+        Command::Gateway(args) => gateway::run(&Session { cli, printer, clock }, args),
         Command::Doctor(args) => doctor::run(&Session { cli, printer, clock }, args),
         Command::Where(args) => whereabouts::run(&Session { cli, printer, clock }, args),
         Command::Onboard(args) => onboard::run(&Session { cli, printer, clock }, args),

@@ -30,5 +30,6 @@ pub mod snapshot;
 pub mod span;
 pub mod store;
 pub mod token;
+pub mod upstream;
 pub mod usage;
 pub mod usage_stats;

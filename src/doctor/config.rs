@@ -5,11 +5,9 @@ use std::path::{Path, PathBuf};
 use crate::core::finding::{Code, Finding};
 use crate::core::provenance::{self, Precedence};
 use crate::core::remedy;
-use crate::core::secret::Secret;
 use crate::doctor::fix::{Consent, Fix, Step};
 use crate::doctor::{Check, Found, Host};
 use crate::format::config::{Node, Tree};
-use crate::process;
 use crate::sys::procfs::{self, Listener};
 use crate::sys::{random, systemd};
 use crate::workspace::Workspace;
@@ -52,9 +50,6 @@ const MOVED: &[(&[&str], &[&str])] = &[
 const TOKEN_BYTES: usize = 24;
 /// A token with fewer characters can be guessed: 16 hex digits are 64 bits.
 const SHORTEST_TOKEN: usize = 16;
-/// The gateway's port when nothing says otherwise, and with `--dev` (reference defaults).
-const PORT: u16 = 18789;
-const DEV_PORT: u16 = 19001;
 /// State folders that programs of this name have had, below the home folder.
 const STATE_DIRS: &[&str] = &[".openclaw", ".clawdbot", ".moltbot"];
 
@@ -63,8 +58,8 @@ fn run(host: &Host) -> Vec<Found> {
     let mut found = Vec::new();
     if let Some(raw) = &raw {
         found.extend(moved_keys(host, raw));
-        found.extend(gateway_door(host, raw));
     }
+    found.extend(gateway_door(host));
     found.extend(gateway_mode(host));
     found.extend(port_taken(host));
     found.extend(layers_disagree(host));
@@ -118,10 +113,12 @@ fn gateway_mode(host: &Host) -> Option<Found> {
 }
 
 /// Who may use the gateway.
-fn gateway_door(host: &Host, raw: &Node) -> Option<Found> {
+fn gateway_door(host: &Host) -> Option<Found> {
     let gateway = &host.workspace.config.gateway;
-    let secret = gateway_secret(host, raw);
-    if let Some(secret) = secret {
+    if host.workspace.has_finding(Code::ConfigInvalid) {
+        return None;
+    }
+    if let Some(secret) = host.workspace.gateway_secret() {
         let length = secret.expose().trim().chars().count();
         return (length < SHORTEST_TOKEN).then(|| {
             Finding::new(Code::GatewayTokenWeak, "gateway.auth", format!("has {length} characters"))
@@ -162,30 +159,8 @@ fn new_token() -> Option<Fix> {
     Some(Fix::new("makes a token and writes it into the config", Consent::Asked, steps))
 }
 
-/// The token or password of the config, variables replaced, else that of the environment.
-fn gateway_secret(host: &Host, raw: &Node) -> Option<Secret> {
-    let environment = &host.workspace.environment;
-    let of_config = ["token", "password"].iter().find_map(|name| {
-        let node = raw.at(&["gateway", "auth", name].map(str::to_owned))?;
-        let Tree::Text(text) = &node.value else { return None };
-        let named = text.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-        let value = match named {
-            Some(name) => environment.for_config(name)?,
-            None => text.clone(),
-        };
-        Some(Secret::new(value)).filter(|secret| !secret.is_blank())
-    });
-    let names = ["OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD"];
-    of_config
-        .or_else(|| names.iter().find_map(|name| environment.get(name).map(|(_, secret)| secret.clone())))
-}
-
 fn port_taken(host: &Host) -> Option<Found> {
-    let installation = &host.workspace.request.installation;
-    let from_env = host.process.var(&process::GATEWAY_PORT).and_then(|text| text.parse().ok());
-    let configured = host.workspace.config.gateway.port.and_then(|port| u16::try_from(port).ok());
-    let default = if installation.dev { DEV_PORT } else { PORT };
-    let port = from_env.or(configured).unwrap_or(default);
+    let port = host.workspace.gateway_port(&host.process);
     let who = match procfs::listener(port)? {
         Listener::Hidden => "a process of another user".to_owned(),
         Listener::Process(pid, line) => {

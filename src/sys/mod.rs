@@ -3,6 +3,7 @@
 pub mod child;
 pub mod files;
 pub mod http_client;
+pub mod http_server;
 pub mod keychain;
 pub mod lock;
 pub mod loopback;

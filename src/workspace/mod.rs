@@ -6,6 +6,7 @@ pub mod agents;
 pub mod config_file;
 pub mod config_store;
 pub mod environment;
+pub mod gateway;
 pub mod journal;
 mod loader;
 pub mod logins;

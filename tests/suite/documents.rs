@@ -67,6 +67,7 @@ fn interface() -> String {
         &["models", "scan", "--help"],
         &["onboard", "--help"],
         &["doctor", "--help"],
+        &["gateway", "--help"],
         &["where", "--help"],
     ] {
         let help = TestEnv::new().run(command).stdout;

@@ -22,11 +22,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("settings", &["core", "exit", "format"]),
     ("whereabouts", &["workspace", "core", "sys", "clock", "exit", "process"]),
     ("doctor", &["sync", "whereabouts", "workspace", "core", "format", "sys", "clock", "exit", "process"]),
+    (
+        "gateway",
+        &["refresh", "sync", "workspace", "render", "core", "format", "sys", "clock", "exit", "process"],
+    ),
     ("render", &["core", "exit"]),
     (
         "cli",
         &[
             "doctor",
+            "gateway",
             "sync",
             "login",
             "probe",

@@ -17,6 +17,7 @@ mod doctor_checks;
 mod doctor_lab;
 mod documents;
 mod environment;
+mod gateway;
 mod harmless;
 mod house;
 mod logins;
