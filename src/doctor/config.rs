@@ -8,6 +8,7 @@ use crate::core::remedy;
 use crate::doctor::fix::{Consent, Fix, Step};
 use crate::doctor::{Check, Found, Host};
 use crate::format::config::{Node, Tree};
+use crate::format::systemd_unit;
 use crate::sys::procfs::{self, Listener};
 use crate::sys::{random, systemd};
 use crate::workspace::Workspace;
@@ -160,17 +161,17 @@ fn new_token() -> Option<Fix> {
 }
 
 fn port_taken(host: &Host) -> Option<Found> {
+    // A gateway of another machine is reached through whatever listens here.
+    if host.workspace.config.gateway.mode.as_deref() == Some("remote") {
+        return None;
+    }
     let port = host.workspace.gateway_port(&host.process);
     let who = match procfs::listener(port)? {
+        // It may well be the gateway itself, as a service of the system or in a container.
+        Listener::Hidden if host.unit.as_ref().is_none_or(|unit| !unit.is_of_user) => return None,
         Listener::Hidden => "a process of another user".to_owned(),
-        Listener::Process(pid, line) => {
-            let is_a_gateway = ["openclaw", "clawdbot", "moltbot"].iter().any(|name| line.contains(name))
-                || is_of_service(host, pid);
-            if is_a_gateway {
-                return None;
-            }
-            format!("process {pid} ({line})")
-        }
+        Listener::Process(pid, _) if procfs::is_gateway(pid) || is_of_service(host, pid) => return None,
+        Listener::Process(pid, name) => format!("process {pid} ({name})"),
     };
     let message = format!("{who} listens on it");
     Some(
@@ -284,11 +285,19 @@ fn state_dirs(host: &Host, raw: Option<&Node>) -> Vec<Found> {
         let message = format!("is used as the state folder; its name is {} now", to.short);
         let finding = Finding::new(Code::LegacyStateDir, here.short.clone(), message);
         // Paths that are written down somewhere would lead nowhere.
-        let is_named = raw.is_none_or(|raw| names_folder(raw, &here.full, &here.short));
-        found.push(if is_named {
+        let is_named = raw.is_none_or(|raw| names_folder(raw, host, &paths.state_dir))
+            || host.unit.as_ref().is_some_and(|unit| {
+                paths.state_dir.file_name().is_some_and(|name| unit.names(&name.to_string_lossy()))
+            });
+        let port = host.workspace.gateway_port(&host.process);
+        found.push(if procfs::listener(port).is_some() {
+            finding
+                .remedy("stop the gateway of the earlier release first, then `openclaw doctor --fix`")
+                .into()
+        } else if is_named {
             finding
                 .remedy(format!(
-                    "the config names paths in it: change them, then `mv {} {}`",
+                    "the config or the unit names paths in it: change them, then `mv {} {}`",
                     remedy::shell_path(&here),
                     remedy::shell_path(&to)
                 ))
@@ -319,11 +328,17 @@ fn is_link_to(folder: &Path, target: &Path) -> bool {
     folder != target && folder.canonicalize().ok() == target.canonicalize().ok()
 }
 
-fn names_folder(node: &Node, full: &str, short: &str) -> bool {
+/// Whether a config names a folder, written out, with `~` or with variables.
+fn names_folder(node: &Node, host: &Host, folder: &Path) -> bool {
     match &node.value {
-        Tree::Text(text) => text.contains(full) || text.contains(short),
-        Tree::List(items) => items.iter().any(|item| names_folder(item, full, short)),
-        Tree::Table(members) => members.iter().any(|(_, member)| names_folder(member, full, short)),
+        Tree::Text(text) => {
+            let environment = &host.workspace.environment;
+            let text = systemd_unit::with_variables(text, &|name| environment.for_config(name));
+            let shown = host.shown(folder);
+            text.contains(&shown.full) || text.contains(&shown.short)
+        }
+        Tree::List(items) => items.iter().any(|item| names_folder(item, host, folder)),
+        Tree::Table(members) => members.iter().any(|(_, member)| names_folder(member, host, folder)),
         _ => false,
     }
 }

@@ -39,6 +39,8 @@ struct Outcome {
 pub(super) struct Pool {
     outcomes: Mutex<Vec<Outcome>>,
     trials: Arc<Mutex<HashSet<Holder>>>,
+    /// Held while uses are written: two at once would write one use twice.
+    writing: Mutex<()>,
     ladders: Ladders,
 }
 
@@ -117,6 +119,7 @@ impl Pool {
 
     /// Writes what has happened into the stores, on what is in them then. Gives what could not be written.
     pub(super) fn flush(&self, clock: &Clock) -> Vec<String> {
+        let _turn = locked(&self.writing);
         let mut waiting: BTreeMap<PathBuf, Vec<Outcome>> = BTreeMap::new();
         for outcome in locked(&self.outcomes).iter().filter(|outcome| !outcome.is_written) {
             waiting.entry(outcome.holder.dir.clone()).or_default().push(outcome.clone());

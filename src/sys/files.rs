@@ -209,6 +209,19 @@ pub fn remove_orphans(target: &Path) {
     }
 }
 
+/// Sets the mode of a file or folder itself: a link is refused, and so is what is neither.
+pub fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits())
+        .open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() && !metadata.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is neither a file nor a folder"));
+    }
+    file.set_permissions(std::fs::Permissions::from_mode(mode))
+}
+
 /// Makes a durable 0600 file of blanks, or takes the one that is there.
 pub fn reserve(path: &Path, length: usize) -> io::Result<std::fs::File> {
     let open = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);

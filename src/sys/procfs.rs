@@ -61,7 +61,7 @@ fn started_ms(pid: i32) -> Option<i64> {
 /// Who listens on a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listener {
-    /// A process that can be seen: its id and its command line.
+    /// A process that can be seen: its id and its name.
     Process(i32, String),
     /// A process of somebody else.
     Hidden,
@@ -86,7 +86,7 @@ pub fn listener(port: u16) -> Option<Listener> {
         };
         let handles = fs_err::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
         if handles.filter_map(|handle| fs_err::read_link(handle.path()).ok()).any(|link| holds(&link)) {
-            return Some(Listener::Process(pid, command_line(pid)));
+            return Some(Listener::Process(pid, name(pid)));
         }
     }
     Some(Listener::Hidden)
@@ -100,16 +100,61 @@ fn listening_inode(line: &str, port: u16) -> Option<String> {
     is_meant.then(|| (*inode).to_owned())
 }
 
-/// The program and its first argument: what comes behind may hold secrets.
-fn command_line(pid: i32) -> String {
+/// The name of a process; what it was started with may hold secrets.
+fn name(pid: i32) -> String {
+    fs_err::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
+}
+
+/// Programs that are a gateway of this kind, by release.
+const GATEWAYS: &[&str] = &["openclaw", "clawdbot", "moltbot"];
+
+/// Whether a process is a gateway of this kind.
+pub fn is_gateway(pid: i32) -> bool {
+    runs(pid, GATEWAYS)
+}
+
+/// The gateway that listens on a port, when it is one that can be seen.
+pub fn gateway_on(port: u16) -> Option<i32> {
+    match listener(port)? {
+        Listener::Process(pid, _) if is_gateway(pid) => Some(pid),
+        _ => None,
+    }
+}
+
+/// Whether a process runs one of these programs, by itself or as the first argument of an interpreter.
+fn runs(pid: i32, programs: &[&str]) -> bool {
     let line = fs_err::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words = line.split(|byte| *byte == 0).filter(|word| !word.is_empty()).take(2);
-    words.map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
+    words.map(String::from_utf8_lossy).any(|word| is_of(&word, programs))
+}
+
+/// Whether a path leads to a program of this name, or into a folder of it: `/usr/lib/openclaw/dist/entry.js`.
+fn is_of(word: &str, programs: &[&str]) -> bool {
+    let is_named = |part: &str| {
+        programs
+            .iter()
+            .any(|name| part == *name || part.strip_prefix(name).is_some_and(|rest| rest == "-gateway"))
+    };
+    !word.starts_with('-') && word.split('/').any(is_named)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::listening_inode;
+    use super::{is_of, listening_inode};
+
+    #[test]
+    fn programs_are_known_by_their_name_and_their_folder() {
+        for (word, is_ours) in [
+            ("openclaw", true),
+            ("/usr/bin/openclaw-gateway", true),
+            ("/usr/lib/node_modules/openclaw/dist/entry.js", true),
+            ("/tmp/openclaw-notes.py", false),
+            ("--openclaw", false),
+            ("python3", false),
+        ] {
+            assert_eq!(is_of(word, &["openclaw"]), is_ours, "{word}");
+        }
+    }
 
     #[test]
     fn listening_sockets_are_found_by_port() {

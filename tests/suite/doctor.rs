@@ -320,7 +320,7 @@ fn paths_that_the_config_names_keep_the_folder_where_it_is() {
     fs_err::rename(env.path(".openclaw"), env.path(".clawdbot")).unwrap();
     env.private();
     let ran = env.run(&["doctor", "--fix"]);
-    assert!(ran.code == 0 && ran.stdout.contains("the config names paths in it"), "{ran:?}");
+    assert!(ran.code == 0 && ran.stdout.contains("the config or the unit names paths in it"), "{ran:?}");
     assert!(env.exists(".clawdbot") && !env.exists(".openclaw"));
 }
 

@@ -13,6 +13,7 @@ mod bad_input;
 mod canary;
 mod canary_out;
 mod doctor;
+mod doctor_care;
 mod doctor_checks;
 mod doctor_lab;
 mod documents;
