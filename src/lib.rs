@@ -9,6 +9,7 @@ pub mod core;
 pub mod exit;
 pub mod format;
 pub mod login;
+pub mod metrics;
 pub mod probe;
 pub mod process;
 pub mod refresh;

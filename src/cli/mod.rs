@@ -9,6 +9,8 @@ mod auth_paste;
 mod auth_profiles;
 mod auth_refresh;
 mod auth_setup_token;
+mod exporter;
+pub mod exporter_args;
 mod models_list;
 mod models_scan;
 mod models_settings;
@@ -78,6 +80,7 @@ pub fn run(process: &Process, clock: &Clock) -> ExitStatus {
 fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatus, CommandError> {
     match &cli.command {
         Command::Where(args) => whereabouts::run(&Session { cli, printer, clock }, args),
+        Command::Exporter(args) => exporter::run(&Session { cli, printer, clock }, args),
         Command::Onboard(args) => onboard::run(&Session { cli, printer, clock }, args),
         Command::Models(models) => {
             let before = StatusArgs {

@@ -19,6 +19,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("refresh", &["workspace", "core", "format", "sys", "clock", "process"]),
     ("scan", &["workspace", "core", "format", "sys"]),
     ("usage", &["workspace", "core", "format", "sys", "clock"]),
+    ("metrics", &["sync", "usage", "workspace", "core", "format", "sys", "clock", "exit", "process"]),
     ("settings", &["core", "exit", "format"]),
     ("whereabouts", &["workspace", "core", "sys", "clock", "exit", "process"]),
     ("render", &["core", "exit"]),
@@ -27,6 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "sync",
             "login",
+            "metrics",
             "probe",
             "refresh",
             "scan",

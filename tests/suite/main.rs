@@ -14,6 +14,8 @@ mod canary;
 mod canary_out;
 mod documents;
 mod environment;
+mod exporter;
+mod exporter_faults;
 mod harmless;
 mod house;
 mod logins;

@@ -1,0 +1,427 @@
+//! The samples of every metric, family by family.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use prometheus::proto::MetricFamily;
+
+use crate::core::credential::EpochMs;
+use crate::core::delivery::Deliveries;
+use crate::core::finding::Severity;
+use crate::core::read_error::ReadError;
+use crate::core::report::{ProfileReport, Refreshable, Report, Status, Verdict};
+use crate::core::snapshot::SourceState;
+use crate::core::usage::Window;
+use crate::metrics::catalogue::{self as all, Metric};
+use crate::metrics::collector::{AgentView, Counts, Labels, MOST_PROFILES, Observed};
+use crate::metrics::family::Family;
+use crate::metrics::label::{bounded, word};
+use crate::sys::procfs::Footprint;
+
+const STATUSES: &[Status] = &[Status::Expired, Status::Expiring, Status::Missing, Status::Ok, Status::Static];
+
+type Sink<'s> = &'s mut dyn FnMut(MetricFamily);
+
+/// Hands on every family that has a sample.
+pub(super) fn each_family(observed: &Observed, sink: Sink<'_>) {
+    let mut room = MOST_PROFILES;
+    let agents: Vec<_> = observed.agents.iter().map(|agent| Agent::of(agent, &mut room)).collect();
+    checks(&agents, sink);
+    credentials(&agents, observed.labels, sink);
+    if let Some((counts, footprint)) = &observed.exporter {
+        exporter(counts, *footprint, sink);
+    }
+    deliveries(&observed.deliveries, sink);
+    providers(&agents, sink);
+    sources(&agents, observed.labels, sink);
+    usage(&agents, sink);
+}
+
+/// One agent with the labels of what is shown of it.
+struct Agent<'o> {
+    view: &'o AgentView,
+    id: String,
+    profiles: Vec<Profile<'o>>,
+}
+
+struct Profile<'o> {
+    report: &'o ProfileReport,
+    labels: [String; 4],
+}
+
+impl<'o> Agent<'o> {
+    fn of(view: &'o AgentView, room: &mut usize) -> Self {
+        let id = bounded(&view.id).into_owned();
+        let shown = view.report.iter().flat_map(|report| &report.profiles).take(*room);
+        let profiles: Vec<_> = shown
+            .map(|report| {
+                let values = [id.as_str(), &report.provider, &report.id, report.kind];
+                Profile { report, labels: values.map(|value| bounded(value).into_owned()) }
+            })
+            .collect();
+        *room -= profiles.len();
+        Self { view, id, profiles }
+    }
+
+    fn report(&self) -> Option<&'o Report> {
+        self.view.report.as_ref()
+    }
+}
+
+impl Profile<'_> {
+    fn labels(&self) -> impl Iterator<Item = &str> {
+        self.labels.iter().map(String::as_str)
+    }
+
+    fn with<'l>(&'l self, more: &'l str) -> impl Iterator<Item = &'l str> {
+        self.labels().chain([more])
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "ms of this millennium fit into the 53 bits of a double")]
+fn seconds(instant: EpochMs) -> f64 {
+    instant as f64 / 1000.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no count gets that far")]
+fn count(number: impl TryInto<u64>) -> f64 {
+    number.try_into().unwrap_or(u64::MAX) as f64
+}
+
+fn flag(is_so: bool) -> f64 {
+    f64::from(u8::from(is_so))
+}
+
+/// A family, filled and handed on.
+fn family(metric: &'static Metric, sink: Sink<'_>, fill: impl FnOnce(&mut Family)) {
+    let mut family = Family::new(metric);
+    fill(&mut family);
+    if let Some(family) = family.done() {
+        sink(family);
+    }
+}
+
+fn checks(agents: &[Agent<'_>], sink: Sink<'_>) {
+    let gauge = |metric, sink: Sink<'_>, value: &dyn Fn(&Agent<'_>) -> Option<f64>| {
+        family(metric, sink, |family| {
+            for agent in agents {
+                if let Some(value) = value(agent) {
+                    family.add([agent.id.as_str()], value);
+                }
+            }
+        });
+    };
+    gauge(&all::CHECK_DURATION, sink, &|agent| {
+        agent.view.history.last_success.map(|_| agent.view.history.duration)
+    });
+    gauge(&all::CHECK_ERRORS, sink, &|agent| Some(count(agent.view.history.errors)));
+    family(&all::CHECK_FINDINGS, sink, |family| {
+        for (agent, report) in agents.iter().filter_map(|agent| Some((agent, agent.report()?))) {
+            for severity in [Severity::Advice, Severity::Warning, Severity::Error] {
+                let found =
+                    report.findings.iter().filter(|finding| finding.code.severity() == severity).count();
+                family.add([agent.id.as_str(), severity.word()], count(found));
+            }
+        }
+    });
+    gauge(&all::CHECK_HUMAN_NEEDED, sink, &|agent| agent.report()?.human_needed_by.map(seconds));
+    gauge(&all::CHECK_LAST_SUCCESS, sink, &|agent| agent.view.history.last_success.map(seconds));
+    family(&all::CHECK_STATUS, sink, |family| {
+        for agent in agents {
+            for policy in [Refreshable::Lenient, Refreshable::Strict] {
+                family.add([agent.id.as_str(), policy.word()], exit_code(agent.report(), policy));
+            }
+        }
+    });
+}
+
+/// The exit code of a check. What is no report, or rests on something that is broken, is never ok.
+fn exit_code(report: Option<&Report>, policy: Refreshable) -> f64 {
+    let verdict = report.map_or(Verdict::Failing, |report| {
+        let is_blind = report.findings.iter().any(|finding| finding.code.severity() == Severity::Error);
+        if is_blind { Verdict::Failing } else { report.verdict_under(policy) }
+    });
+    match verdict {
+        Verdict::Ok => 0.0,
+        Verdict::Failing => 1.0,
+        Verdict::Expiring => 2.0,
+    }
+}
+
+fn credentials(agents: &[Agent<'_>], labels: Labels, sink: Sink<'_>) {
+    let profiles = || agents.iter().flat_map(|agent| &agent.profiles);
+    let gauge = |metric, sink: Sink<'_>, value: &dyn Fn(&ProfileReport) -> Option<f64>| {
+        family(metric, sink, |family| {
+            for profile in profiles() {
+                if let Some(value) = value(profile.report) {
+                    family.add(profile.labels(), value);
+                }
+            }
+        });
+    };
+    gauge(&all::CREDENTIAL_ERRORS, sink, &|profile| Some(count(profile.error_count)));
+    gauge(&all::CREDENTIAL_EXPIRES, sink, &|profile| profile.expires.at().map(seconds));
+    gauge(&all::CREDENTIAL_HUMAN_NEEDED, sink, &|profile| profile.human_needed_by.map(seconds));
+    if labels == Labels::Full {
+        family(&all::CREDENTIAL_INFO, sink, |family| {
+            for profile in profiles() {
+                let email = bounded(profile.report.email.as_deref().unwrap_or_default());
+                let store = bounded(&profile.report.store.short);
+                family.add(profile.labels().chain([&*email, &*store]), 1.0);
+            }
+        });
+    }
+    gauge(&all::CREDENTIAL_LAST_USED, sink, &|profile| profile.last_used.map(seconds));
+    gauge(&all::CREDENTIAL_LOGIN_DEADLINE, sink, &|profile| profile.login.deadline.map(seconds));
+    family(&all::CREDENTIAL_REFRESH_FAILURE, sink, |family| {
+        for profile in profiles() {
+            if let Some(failure) = profile.report.refresh.failure {
+                family.add(profile.with(failure.class.word()), seconds(failure.at));
+            }
+        }
+    });
+    gauge(&all::CREDENTIAL_REFRESH_FAILURES, sink, &|profile| {
+        let failures = profile.refresh.failure.map_or(0, |failure| failure.count);
+        (profile.kind == "oauth").then(|| f64::from(failures))
+    });
+    gauge(&all::CREDENTIAL_REFRESH_SUCCESS, sink, &|profile| profile.refresh.last_success.map(seconds));
+    gauge(&all::CREDENTIAL_REFRESHABLE, sink, &|profile| Some(flag(profile.refreshable)));
+    family(&all::CREDENTIAL_STATUS, sink, |family| {
+        for profile in profiles() {
+            for status in STATUSES {
+                family.add(profile.with(status.word()), flag(profile.report.status == *status));
+            }
+        }
+    });
+    family(&all::CREDENTIAL_UNUSABLE, sink, |family| {
+        for profile in profiles() {
+            if let Some(unusable) = &profile.report.unusable {
+                let reason = match (unusable.disabled, &unusable.reason) {
+                    (false, _) => "cooldown".to_owned(),
+                    (true, Some(reason)) => word(reason),
+                    (true, None) => "disabled".to_owned(),
+                };
+                family.add(profile.with(&reason), seconds(unusable.until));
+            }
+        }
+    });
+}
+
+fn exporter(counts: &Counts, footprint: Option<Footprint>, sink: Sink<'_>) {
+    let mut one = |metric, value| family(metric, sink, |family| family.add([], value));
+    one(&all::DROPPED, count(counts.dropped));
+    one(&all::CONNECTIONS_CUT, count(counts.cut));
+    one(&all::SCRAPES, count(counts.scrapes));
+    one(&all::SELF_SCRAPE_FAILURES, count(counts.self_scrape_failures));
+    one(&all::SERVER_REBUILDS, count(counts.rebuilds));
+    one(&all::SOURCE_READS, count(counts.reads));
+    if let Some(footprint) = footprint {
+        one(&all::PROCESS_CPU, seconds(footprint.cpu_ms));
+        one(&all::PROCESS_HANDLES, count(footprint.handles));
+        one(&all::PROCESS_RESIDENT, count(footprint.resident));
+        one(&all::PROCESS_STARTED, seconds(footprint.started_ms));
+        one(&all::PROCESS_THREADS, count(footprint.threads));
+    }
+    family(&all::BUILD_INFO, sink, |family| family.add([env!("CARGO_PKG_VERSION")], 1.0));
+}
+
+fn deliveries(deliveries: &[Deliveries], sink: Sink<'_>) {
+    family(&all::DELIVERIES, sink, |family| {
+        for entry in deliveries {
+            let channel = bounded(&entry.channel);
+            family.add([&*channel, "delivered"], count(entry.delivered));
+            family.add([&*channel, "failed"], count(entry.failed));
+        }
+    });
+    family(&all::DELIVERED, sink, |family| {
+        for entry in deliveries {
+            if let Some(at) = entry.last_delivered {
+                family.add([&*bounded(&entry.channel)], seconds(at));
+            }
+        }
+    });
+}
+
+fn providers(agents: &[Agent<'_>], sink: Sink<'_>) {
+    let reports = || agents.iter().filter_map(|agent| Some((agent.id.as_str(), agent.report()?)));
+    family(&all::PROVIDER_EXPIRES, sink, |family| {
+        for (agent, report) in reports() {
+            for provider in &report.providers {
+                if let Some(expires) = provider.expires {
+                    family.add([agent, &*bounded(&provider.id)], seconds(expires));
+                }
+            }
+        }
+    });
+    family(&all::PROVIDER_MISSING, sink, |family| {
+        for (agent, report) in reports() {
+            let missing: BTreeSet<&str> =
+                report.missing_in_use.iter().map(|provider| provider.id.as_str()).collect();
+            let known = report.providers.iter().map(|provider| provider.id.as_str());
+            let ids: BTreeSet<&str> = known.chain(missing.iter().copied()).collect();
+            for id in ids {
+                family.add([agent, &*bounded(id)], flag(missing.contains(id)));
+            }
+        }
+    });
+    family(&all::PROVIDER_PROFILES, sink, |family| {
+        for (agent, report) in reports() {
+            for provider in &report.providers {
+                family.add([agent, &*bounded(&provider.id)], count(provider.profiles.len()));
+            }
+        }
+    });
+    family(&all::PROVIDER_STATUS, sink, |family| {
+        for (agent, report) in reports() {
+            for provider in &report.providers {
+                let id = bounded(&provider.id);
+                for status in STATUSES {
+                    family.add([agent, &*id, status.word()], flag(provider.status == *status));
+                }
+            }
+        }
+    });
+    family(&all::PROVIDER_USABLE, sink, |family| {
+        for (agent, report) in reports() {
+            let is_usable = |place: &&usize| {
+                let profile = report.profiles.get(**place);
+                profile.is_some_and(|profile| {
+                    let is_over = profile.human_needed_by.is_some_and(|by| by <= report.generated_at);
+                    profile.unusable.is_none()
+                        && !is_over
+                        && (profile.refreshable || profile.status.verdict() != Verdict::Failing)
+                })
+            };
+            for provider in &report.providers {
+                let usable = provider.profiles.iter().filter(is_usable).count();
+                family.add([agent, &*bounded(&provider.id)], count(usable));
+            }
+        }
+    });
+}
+
+/// A role as a label: `auth store` is `auth_store`.
+fn source_label(role: &str) -> String {
+    word(role)
+}
+
+fn sources(agents: &[Agent<'_>], labels: Labels, sink: Sink<'_>) {
+    // Several files of one role are one source: it is there when one is, and readable when all are.
+    let roles = |agent: &Agent<'_>| {
+        let mut roles: BTreeMap<&'static str, (bool, bool)> = BTreeMap::new();
+        for source in agent.report().map(|report| report.sources.as_slice()).unwrap_or_default() {
+            let (present, readable) = roles.entry(source.role).or_insert((false, true));
+            *present |= source.state != SourceState::Absent;
+            *readable &= !matches!(source.state, SourceState::Unreadable(_));
+        }
+        roles
+    };
+    if labels == Labels::Full {
+        family(&all::SOURCE_INFO, sink, |family| {
+            for agent in agents {
+                let mut known = BTreeSet::new();
+                for source in agent.report().map(|report| report.sources.as_slice()).unwrap_or_default() {
+                    if known.insert((source.role, &source.path.short)) {
+                        let path = bounded(&source.path.short);
+                        family.add([agent.id.as_str(), &source_label(source.role), &*path], 1.0);
+                    }
+                }
+            }
+        });
+    }
+    family(&all::SOURCE_LAST_READ, sink, |family| {
+        for agent in agents {
+            for (role, at) in &agent.view.history.last_read {
+                family.add([agent.id.as_str(), &source_label(role)], seconds(*at));
+            }
+        }
+    });
+    for (metric, is_presence) in [(&all::SOURCE_PRESENT, true), (&all::SOURCE_READABLE, false)] {
+        family(metric, sink, |family| {
+            for agent in agents {
+                for (role, (present, readable)) in roles(agent) {
+                    let value = flag(if is_presence { present } else { readable });
+                    family.add([agent.id.as_str(), &source_label(role)], value);
+                }
+            }
+        });
+    }
+    family(&all::SOURCE_READ_ERRORS, sink, |family| {
+        for agent in agents {
+            let known = agent.view.history.read_errors.keys().map(|(role, _)| *role);
+            let all_roles: BTreeSet<&'static str> = roles(agent).into_keys().chain(known).collect();
+            for role in all_roles {
+                for reason in ReadError::ALL {
+                    let errors = agent
+                        .view
+                        .history
+                        .read_errors
+                        .get(&(role, reason.word()))
+                        .copied()
+                        .unwrap_or_default();
+                    family.add([agent.id.as_str(), &source_label(role), reason.word()], count(errors));
+                }
+            }
+        }
+    });
+}
+
+fn usage(agents: &[Agent<'_>], sink: Sink<'_>) {
+    let known = |agent: &Agent<'_>| {
+        agent.report().is_some_and(|report| report.usage.as_ref().is_some_and(|u| !u.is_empty()))
+    };
+    if !agents.iter().any(known) {
+        return;
+    }
+    let all_usage: Vec<_> = agents
+        .iter()
+        .filter_map(|agent| Some((agent, agent.report()?)))
+        .flat_map(|(agent, report)| {
+            let by_id: BTreeMap<&str, &Profile<'_>> =
+                agent.profiles.iter().map(|profile| (profile.report.id.as_str(), profile)).collect();
+            let usage = report.usage.iter().flatten();
+            usage
+                .filter_map(|usage| {
+                    Some((*by_id.get(usage.profile_id.as_str())?, usage, report.generated_at))
+                })
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    family(&all::USAGE_FETCHED, sink, |family| {
+        for (profile, usage, _) in &all_usage {
+            if let Some(at) = usage.record.fetched_at {
+                family.add(profile.labels(), seconds(at));
+            }
+        }
+    });
+    family(&all::USAGE_RESET, sink, |family| {
+        for (profile, usage, _) in &all_usage {
+            for window in distinct(&usage.record.windows) {
+                if let Some(at) = window.resets_at {
+                    family.add(profile.with(&bounded(&window.label)), seconds(at));
+                }
+            }
+        }
+    });
+    family(&all::USAGE_STALE, sink, |family| {
+        for (profile, usage, now) in &all_usage {
+            family.add(profile.labels(), flag(usage.is_stale(*now)));
+        }
+    });
+    family(&all::USAGE_USED, sink, |family| {
+        for (profile, usage, _) in &all_usage {
+            for window in distinct(&usage.record.windows) {
+                family.add(profile.with(&bounded(&window.label)), window.used_percent / 100.0);
+            }
+        }
+    });
+}
+
+/// Two windows of one name would be two samples of one series, which voids the whole scrape; and a provider cannot make
+/// us show any number of them.
+fn distinct(windows: &[Window]) -> impl Iterator<Item = &Window> {
+    let mut known = BTreeSet::new();
+    windows.iter().filter(move |window| known.insert(window.label.as_str())).take(MOST_WINDOWS)
+}
+
+/// More windows than any provider has.
+const MOST_WINDOWS: usize = 16;
