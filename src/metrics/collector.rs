@@ -11,7 +11,7 @@ use crate::core::credential::EpochMs;
 use crate::core::delivery::Deliveries;
 use crate::core::report::Report;
 use crate::metrics::catalogue::{METRICS, Metric};
-use crate::metrics::samples::each_family;
+use crate::metrics::samples::Samples;
 use crate::sys::procfs::Footprint;
 
 /// The most profiles that one scrape shows: what is beyond is counted as dropped.
@@ -122,15 +122,35 @@ impl Collector for HostCollector {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let mut families = Vec::new();
-        each_family(&self.observed, &mut |family| families.push(family));
+        let samples = Samples::of(&self.observed);
+        samples.first_half(&mut |family| families.push(family));
+        samples.second_half(&mut |family| families.push(family));
         families
     }
 }
 
+/// So many profiles are worth a second thread.
+const MANY: usize = 500;
+
 /// The text exposition. Families are written and let go one by one, so that a large host takes little memory.
 pub fn text(observed: &Observed) -> String {
+    let samples = Samples::of(observed);
+    let first = || written(&|sink| samples.first_half(sink));
+    let second = || written(&|sink| samples.second_half(sink));
+    if samples.profiles() < MANY {
+        return first() + &second();
+    }
+    std::thread::scope(|scope| {
+        let other = std::thread::Builder::new().spawn_scoped(scope, second);
+        let text = first();
+        // Where no thread is to be had it takes longer.
+        text + &other.ok().and_then(|other| other.join().ok()).unwrap_or_else(second)
+    })
+}
+
+fn written(families: &dyn Fn(&mut dyn FnMut(MetricFamily))) -> String {
     let mut text = String::with_capacity(16 * 1024);
-    each_family(observed, &mut |family| {
+    families(&mut |family| {
         // It fails on a family without name or samples alone, and there is none.
         drop(TextEncoder::new().encode_utf8(&[family], &mut text));
     });

@@ -21,19 +21,40 @@ const STATUSES: &[Status] = &[Status::Expired, Status::Expiring, Status::Missing
 
 type Sink<'s> = &'s mut dyn FnMut(MetricFamily);
 
-/// Hands on every family that has a sample.
-pub(super) fn each_family(observed: &Observed, sink: Sink<'_>) {
-    let mut room = MOST_PROFILES;
-    let agents: Vec<_> = observed.agents.iter().map(|agent| Agent::of(agent, &mut room)).collect();
-    checks(&agents, sink);
-    credentials(&agents, observed.labels, sink);
-    if let Some((counts, footprint)) = &observed.exporter {
-        exporter(counts, *footprint, sink);
+/// What one scrape tells, ready to be handed on family by family.
+pub(super) struct Samples<'o> {
+    observed: &'o Observed,
+    agents: Vec<Agent<'o>>,
+}
+
+impl<'o> Samples<'o> {
+    pub(super) fn of(observed: &'o Observed) -> Self {
+        let mut room = MOST_PROFILES;
+        Self { observed, agents: observed.agents.iter().map(|agent| Agent::of(agent, &mut room)).collect() }
     }
-    deliveries(&observed.deliveries, sink);
-    providers(&agents, sink);
-    sources(&agents, observed.labels, sink);
-    usage(&agents, sink);
+
+    /// How many profiles are shown.
+    pub(super) fn profiles(&self) -> usize {
+        self.agents.iter().map(|agent| agent.profiles.len()).sum()
+    }
+
+    /// Hands on what has one sample a profile, and what is told of the checks.
+    pub(super) fn first_half(&self, sink: Sink<'_>) {
+        checks(&self.agents, sink);
+        credentials(&self.agents, self.observed.labels, sink);
+    }
+
+    /// Hands on the rest: as much again, for a status is five samples.
+    pub(super) fn second_half(&self, sink: Sink<'_>) {
+        statuses(&self.agents, sink);
+        if let Some((counts, footprint)) = &self.observed.exporter {
+            exporter(counts, *footprint, sink);
+        }
+        deliveries(&self.observed.deliveries, sink);
+        providers(&self.agents, sink);
+        sources(&self.agents, self.observed.labels, sink);
+        usage(&self.agents, sink);
+    }
 }
 
 /// One agent with the labels of what is shown of it.
@@ -185,13 +206,6 @@ fn credentials(agents: &[Agent<'_>], labels: Labels, sink: Sink<'_>) {
     });
     gauge(&all::CREDENTIAL_REFRESH_SUCCESS, sink, &|profile| profile.refresh.last_success.map(seconds));
     gauge(&all::CREDENTIAL_REFRESHABLE, sink, &|profile| Some(flag(profile.refreshable)));
-    family(&all::CREDENTIAL_STATUS, sink, |family| {
-        for profile in profiles() {
-            for status in STATUSES {
-                family.add(profile.with(status.word()), flag(profile.report.status == *status));
-            }
-        }
-    });
     family(&all::CREDENTIAL_UNUSABLE, sink, |family| {
         for profile in profiles() {
             if let Some(unusable) = &profile.report.unusable {
@@ -201,6 +215,16 @@ fn credentials(agents: &[Agent<'_>], labels: Labels, sink: Sink<'_>) {
                     (true, None) => "disabled".to_owned(),
                 };
                 family.add(profile.with(&reason), seconds(unusable.until));
+            }
+        }
+    });
+}
+
+fn statuses(agents: &[Agent<'_>], sink: Sink<'_>) {
+    family(&all::CREDENTIAL_STATUS, sink, |family| {
+        for profile in agents.iter().flat_map(|agent| &agent.profiles) {
+            for status in STATUSES {
+                family.add(profile.with(status.word()), flag(profile.report.status == *status));
             }
         }
     });

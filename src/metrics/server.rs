@@ -13,6 +13,8 @@ use std::thread;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::TcpNoDelay;
 use tiny_http::{Header, Method, Request, Response, Server, StatusCode};
 
 use crate::clock::Deadline;
@@ -80,6 +82,8 @@ pub fn serve(
     tell: &dyn Fn(&str),
 ) -> std::io::Result<()> {
     let address = options.listener.local_addr()?;
+    // What is accepted inherits it; without it the end of an answer waits 40 ms for the acknowledgement of its beginning.
+    setsockopt(&options.listener, TcpNoDelay, &true)?;
     if options.owns_process {
         keep_quiet_about_tiny_http();
     }
