@@ -17,6 +17,9 @@ use crate::sys::procfs::Footprint;
 /// The most profiles that one scrape shows: what is beyond is counted as dropped.
 pub const MOST_PROFILES: usize = 10_000;
 
+/// So many profiles are worth a second thread.
+const MANY: usize = 500;
+
 /// What labels may tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Labels {
@@ -123,28 +126,54 @@ impl Collector for HostCollector {
     fn collect(&self) -> Vec<MetricFamily> {
         let mut families = Vec::new();
         let samples = Samples::of(&self.observed);
-        samples.first_half(&mut |family| families.push(family));
-        samples.second_half(&mut |family| families.push(family));
+        samples.others(&mut |family| families.push(family));
+        samples.credentials(&mut |family| families.push(family));
+        samples.statuses(&mut |family| families.push(family));
         families
     }
 }
 
-/// So many profiles are worth a second thread.
-const MANY: usize = 500;
+/// Writes the text exposition. What is told of the profiles is judged anew at each scrape, and written anew only when the
+/// judgement has changed.
+#[derive(Default)]
+pub struct Writer {
+    profiles: Option<(u64, Labels, String)>,
+}
 
-/// The text exposition. Families are written and let go one by one, so that a large host takes little memory.
+impl Writer {
+    /// The text. Families are written and let go one by one, so that a large host takes little memory.
+    pub fn text(&mut self, observed: &Observed) -> String {
+        let samples = Samples::of(observed);
+        let key = (samples.fingerprint(), observed.labels);
+        let mut text = written(&|sink| samples.others(sink));
+        match &self.profiles {
+            Some((fingerprint, labels, known)) if (*fingerprint, *labels) == key => text.push_str(known),
+            _ => {
+                let fresh = profiles(&samples);
+                text.push_str(&fresh);
+                self.profiles = Some((key.0, key.1, fresh));
+            }
+        }
+        text
+    }
+}
+
+/// The text exposition, once.
 pub fn text(observed: &Observed) -> String {
-    let samples = Samples::of(observed);
-    let first = || written(&|sink| samples.first_half(sink));
-    let second = || written(&|sink| samples.second_half(sink));
+    Writer::default().text(observed)
+}
+
+fn profiles(samples: &Samples<'_>) -> String {
+    let credentials = || written(&|sink| samples.credentials(sink));
+    let statuses = || written(&|sink| samples.statuses(sink));
     if samples.profiles() < MANY {
-        return first() + &second();
+        return credentials() + &statuses();
     }
     std::thread::scope(|scope| {
-        let other = std::thread::Builder::new().spawn_scoped(scope, second);
-        let text = first();
+        let other = std::thread::Builder::new().spawn_scoped(scope, statuses);
+        let text = credentials();
         // Where no thread is to be had it takes longer.
-        text + &other.ok().and_then(|other| other.join().ok()).unwrap_or_else(second)
+        text + &other.ok().and_then(|other| other.join().ok()).unwrap_or_else(statuses)
     })
 }
 

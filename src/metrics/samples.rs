@@ -1,6 +1,8 @@
 //! The samples of every metric, family by family.
 
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 
 use prometheus::proto::MetricFamily;
 
@@ -38,15 +40,36 @@ impl<'o> Samples<'o> {
         self.agents.iter().map(|agent| agent.profiles.len()).sum()
     }
 
-    /// Hands on what has one sample a profile, and what is told of the checks.
-    pub(super) fn first_half(&self, sink: Sink<'_>) {
-        checks(&self.agents, sink);
+    /// What the samples of the profiles are made of, as one number: as long as it is the same, they are.
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for profile in self.agents.iter().flat_map(|agent| &agent.profiles) {
+            let report = profile.report;
+            let failure = report.refresh.failure;
+            profile.labels.hash(&mut hasher);
+            (report.status.word(), report.refreshable, report.expires.at()).hash(&mut hasher);
+            (report.human_needed_by, report.login.deadline, report.refresh.last_success).hash(&mut hasher);
+            failure.map(|failure| (failure.class.word(), failure.at, failure.count)).hash(&mut hasher);
+            (report.last_used, report.error_count, &report.email, &report.store.short).hash(&mut hasher);
+            let rest = report.unusable.as_ref();
+            rest.map(|rest| (rest.disabled, &rest.reason, rest.until)).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
+    /// Hands on what is told of the profiles but their status.
+    pub(super) fn credentials(&self, sink: Sink<'_>) {
         credentials(&self.agents, self.observed.labels, sink);
     }
 
-    /// Hands on the rest: as much again, for a status is five samples.
-    pub(super) fn second_half(&self, sink: Sink<'_>) {
+    /// Hands on the status of the profiles: five samples each, about as many as all the others.
+    pub(super) fn statuses(&self, sink: Sink<'_>) {
         statuses(&self.agents, sink);
+    }
+
+    /// Hands on what is not told of single profiles, and their usage.
+    pub(super) fn others(&self, sink: Sink<'_>) {
+        checks(&self.agents, sink);
         if let Some((counts, footprint)) = &self.observed.exporter {
             exporter(counts, *footprint, sink);
         }

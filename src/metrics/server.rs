@@ -20,7 +20,7 @@ use tiny_http::{Header, Method, Request, Response, Server, StatusCode};
 use crate::clock::Deadline;
 use crate::core::secret::Secret;
 use crate::metrics::access;
-use crate::metrics::collector::{self, Counts, Labels, Observed};
+use crate::metrics::collector::{Counts, Labels, Observed, Writer};
 use crate::metrics::host::Host;
 use crate::metrics::pages::{self, Page};
 use crate::metrics::self_scrape;
@@ -71,6 +71,7 @@ struct Exporter<'e, 'h> {
     /// Until when the last report counts as fresh; `None` when there is none.
     fresh: Option<Deadline>,
     largest: u64,
+    writer: Writer,
     tell: &'e dyn Fn(&str),
 }
 
@@ -99,6 +100,7 @@ pub fn serve(
         self_scrape_failures: Arc::clone(&failures),
         fresh: None,
         largest: 0,
+        writer: Writer::default(),
         tell,
     };
     let prober = Prober {
@@ -256,7 +258,7 @@ impl Exporter<'_, '_> {
         self.counts.reads = self.host.reads();
         self.counts.self_scrape_failures = self.self_scrape_failures.load(Ordering::Relaxed);
         observed.exporter = Some((self.counts, procfs::footprint()));
-        let body = collector::text(&observed).into_bytes();
+        let body = self.writer.text(&observed).into_bytes();
         self.largest = self.largest.max(body.len() as u64);
         Page {
             status: 200,

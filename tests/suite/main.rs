@@ -21,6 +21,7 @@ mod house;
 mod logins;
 mod machine;
 mod model_settings;
+mod monitoring;
 mod onboard;
 mod probes;
 mod properties;
