@@ -70,11 +70,11 @@ fn settings(session: &Session<'_>) -> Result<ExporterOps, CommandError> {
     Ok(Workspace::load(process, session.clock, &request, Deadline::after(TIME_LIMIT))?.ops.exporter)
 }
 
-fn agents(named: Option<&str>, is_all: bool, ops: &ExporterOps) -> Result<Agents, CommandError> {
+fn agents(flag: Option<&str>, is_all: bool, ops: &ExporterOps) -> Result<Agents, CommandError> {
     let split = |names: &str| -> Vec<String> {
         names.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
     };
-    match named.map(split) {
+    match flag.map(split) {
         Some(names) if names.is_empty() => Err(CommandError::usage("--agent names no agent")),
         Some(names) => Ok(Agents::Named(names)),
         None if is_all || ops.is_for_all_agents => Ok(Agents::All),

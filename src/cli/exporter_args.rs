@@ -36,7 +36,7 @@ pub struct ExporterArgs {
     #[arg(long, conflicts_with_all = ["textfile", "stdout", "auth_file"])]
     pub insecure: bool,
 
-    /// Write openclaw.prom into this folder once, for the textfile collector of node_exporter
+    /// Write openclaw.prom into this folder once, for the textfile collector of `node_exporter`
     #[arg(long, value_name = "DIR", conflicts_with = "stdout")]
     pub textfile: Option<PathBuf>,
 

@@ -98,7 +98,7 @@ pub fn status_of(credential: &Credential, now: EpochMs, warn_after_ms: i64) -> (
 fn judge_profile(
     snapshot: &Snapshot,
     record: &ProfileRecord,
-    (unusable, stats): (Option<&Unusable>, Option<&UsageStats>),
+    (unusable, used): (Option<&Unusable>, Option<&UsageStats>),
     now: EpochMs,
     policy: &Policy,
 ) -> ProfileReport {
@@ -132,8 +132,8 @@ fn judge_profile(
         human_needed_by,
         verdict,
         unusable: unusable.cloned(),
-        last_used: stats.and_then(|stats| stats.last_used),
-        error_count: stats.map_or(0, |stats| stats.error_count),
+        last_used: used.and_then(|used| used.last_used),
+        error_count: used.map_or(0, |used| used.error_count),
         store: Arc::clone(&record.store),
         inherited: record.inherited,
         remedies: if status.verdict() == Verdict::Ok && verdict == Verdict::Ok {

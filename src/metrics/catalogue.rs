@@ -121,7 +121,7 @@ metrics! {
     SOURCE_PRESENT, "openclaw_source_present", Gauge, SOURCE,
         "1 when the source is there, else 0.";
     SOURCE_READ_ERRORS, "openclaw_source_read_errors_total", Counter, &["agent", "source", "reason"],
-        "Reads of a source that failed, by reason: invalid, io, not_a_file, permission, timeout, too_large.";
+        "Reads of a source that failed, by reason: `invalid`, `io`, `not_a_file`, `permission`, `timeout`, `too_large`.";
     SOURCE_READABLE, "openclaw_source_readable", Gauge, SOURCE,
         "0 when a source is there and cannot be read, else 1.";
     USAGE_FETCHED, "openclaw_usage_fetched_timestamp_seconds", Gauge, PROFILE,

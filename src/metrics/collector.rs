@@ -11,7 +11,7 @@ use crate::core::credential::EpochMs;
 use crate::core::delivery::Deliveries;
 use crate::core::report::Report;
 use crate::metrics::catalogue::{METRICS, Metric};
-use crate::metrics::samples::Samples;
+use crate::metrics::samples::{Samples, Sink};
 use crate::sys::procfs::Footprint;
 
 /// The most profiles that one scrape shows: what is beyond is counted as dropped.
@@ -177,7 +177,7 @@ fn profiles(samples: &Samples<'_>) -> String {
     })
 }
 
-fn written(families: &dyn Fn(&mut dyn FnMut(MetricFamily))) -> String {
+fn written(families: &dyn Fn(Sink<'_>)) -> String {
     let mut text = String::with_capacity(16 * 1024);
     families(&mut |family| {
         // It fails on a family without name or samples alone, and there is none.

@@ -25,6 +25,9 @@ const TIME_LIMIT: Duration = Duration::from_secs(4);
 /// How long looking whether files are still the same may take.
 const LOOK_LIMIT: Duration = Duration::from_secs(2);
 
+/// The name under which the default agent is asked for.
+const DEFAULT: &str = "";
+
 /// Which agents are looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Agents {
@@ -42,7 +45,8 @@ pub struct Host<'h> {
     clock: &'h Clock,
     installation: Installation,
     agents: Agents,
-    watched: BTreeMap<Option<String>, Watched>,
+    /// By the name that was asked for; the default agent under no name.
+    watched: BTreeMap<String, Watched>,
     reads: u64,
 }
 
@@ -74,7 +78,7 @@ impl<'h> Host<'h> {
 
     /// Every agent as it is now.
     pub fn look(&mut self) -> Vec<AgentView> {
-        let views: Vec<_> = self.names().into_iter().map(|name| self.view(name)).collect();
+        let views: Vec<_> = self.names().iter().map(|name| self.view(name)).collect();
         let mut known = std::collections::BTreeSet::new();
         // Two spellings of one agent would be two samples of one series.
         views.into_iter().filter(|view| known.insert(view.id.clone())).collect()
@@ -93,26 +97,27 @@ impl<'h> Host<'h> {
         Vec::new()
     }
 
-    fn names(&mut self) -> Vec<Option<String>> {
+    fn names(&mut self) -> Vec<String> {
         match &self.agents {
-            Agents::Default => vec![None],
-            Agents::Named(names) => names.iter().cloned().map(Some).collect(),
+            Agents::Default => vec![DEFAULT.to_owned()],
+            Agents::Named(names) => names.clone(),
             Agents::All => {
-                self.refreshed(&None);
-                let known =
-                    self.watched.get(&None).and_then(|watched| watched.workspace.as_ref()).map(|workspace| {
+                self.refreshed(DEFAULT);
+                let known = self.watched.get(DEFAULT).and_then(|watched| watched.workspace.as_ref()).map(
+                    |workspace| {
                         let reader = Reader::new(Deadline::after(LOOK_LIMIT));
                         agents::known(&workspace.config, &workspace.paths, &reader)
-                    });
-                let names: Vec<_> = known.unwrap_or_default().into_iter().map(Some).collect();
-                self.watched.retain(|name, _| name.is_none() || names.contains(name));
-                if names.is_empty() { vec![None] } else { names }
+                    },
+                );
+                let names = known.unwrap_or_default();
+                self.watched.retain(|name, _| name == DEFAULT || names.contains(name));
+                if names.is_empty() { vec![DEFAULT.to_owned()] } else { names }
             }
         }
     }
 
     /// Reads an agent unless what is known of it is current.
-    fn refreshed(&mut self, name: &Option<String>) {
+    fn refreshed(&mut self, name: &str) {
         let workspace = self.watched.get(name).and_then(|watched| watched.workspace.as_ref());
         if workspace.is_some_and(|workspace| workspace.seen.is_current(Deadline::after(LOOK_LIMIT))) {
             return;
@@ -121,13 +126,16 @@ impl<'h> Host<'h> {
         drop(self.read(name));
     }
 
-    fn read(&mut self, name: &Option<String>) -> Result<(), CommandError> {
+    fn read(&mut self, name: &str) -> Result<(), CommandError> {
         self.reads += 1;
-        let request =
-            Request { installation: self.installation.clone(), agent: name.clone(), is_tolerant: true };
+        let request = Request {
+            installation: self.installation.clone(),
+            agent: Some(name.to_owned()).filter(|name| name != DEFAULT),
+            is_tolerant: true,
+        };
         let loaded = Workspace::load(self.process, self.clock, &request, Deadline::after(TIME_LIMIT));
         let now = self.clock.now().timestamp_millis();
-        let watched = self.watched.entry(name.clone()).or_default();
+        let watched = self.watched.entry(name.to_owned()).or_default();
         match loaded {
             Ok(workspace) => {
                 for source in workspace.sources() {
@@ -148,20 +156,21 @@ impl<'h> Host<'h> {
                 watched.history.errors += 1;
                 watched.workspace = None;
                 if watched.id.is_empty() {
-                    watched.id = name.clone().unwrap_or_else(|| agents::MAIN.to_owned());
+                    let id = if name == DEFAULT { agents::MAIN } else { name };
+                    id.clone_into(&mut watched.id);
                 }
                 Err(error)
             }
         }
     }
 
-    fn view(&mut self, name: Option<String>) -> AgentView {
+    fn view(&mut self, name: &str) -> AgentView {
         let limit = Duration::from_hours(1);
         let started = Deadline::after(limit);
-        self.refreshed(&name);
+        self.refreshed(name);
         let clock = self.clock;
-        let Some(watched) = self.watched.get_mut(&name) else {
-            return AgentView { id: name.unwrap_or_default(), report: None, history: History::default() };
+        let Some(watched) = self.watched.get_mut(name) else {
+            return AgentView { id: name.to_owned(), report: None, history: History::default() };
         };
         let report = watched.workspace.as_ref().map(|workspace| {
             let snapshot: Snapshot = sync::preview(workspace, clock);

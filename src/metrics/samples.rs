@@ -21,7 +21,8 @@ use crate::sys::procfs::Footprint;
 
 const STATUSES: &[Status] = &[Status::Expired, Status::Expiring, Status::Missing, Status::Ok, Status::Static];
 
-type Sink<'s> = &'s mut dyn FnMut(MetricFamily);
+/// Where families go.
+pub(super) type Sink<'s> = &'s mut dyn FnMut(MetricFamily);
 
 /// What one scrape tells, ready to be handed on family by family.
 pub(super) struct Samples<'o> {

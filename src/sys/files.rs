@@ -156,7 +156,7 @@ impl From<io::Error> for ReplaceError {
     }
 }
 
-/// Replaces a file that others must read, such as what node_exporter collects: 0644, by a rename.
+/// Replaces a file that others must read, such as what `node_exporter` collects: 0644, by a rename.
 pub fn replace_public(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = private_file(target, &temporary_prefix(target), bytes)?;
     file.as_file_mut().set_permissions(std::fs::Permissions::from_mode(0o644))?;

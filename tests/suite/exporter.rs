@@ -63,6 +63,7 @@ fn series(metric: &str, provider: &str, profile: &str, kind: &str, more: &str) -
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exact for instants")]
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with what may be absent")]
 fn seconds(ms: i64) -> Option<f64> {
     Some(ms as f64 / 1000.0)
 }

@@ -59,7 +59,8 @@ impl Exporter {
         let said = listen(child.stderr.take().unwrap());
         let mut exporter = Self { child, address: String::new(), said };
         let line = exporter.says("serving http://");
-        exporter.address = line.split("http://").nth(1).unwrap().split('/').next().unwrap().to_owned();
+        let address = line.split("http://").nth(1).unwrap().split('/').next().unwrap();
+        address.clone_into(&mut exporter.address);
         exporter
     }
 
