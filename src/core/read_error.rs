@@ -57,3 +57,32 @@ impl ReadError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ReadError;
+    use crate::core::snapshot::SourceProblem;
+
+    #[test]
+    fn the_words_of_the_readers_have_a_class() {
+        for (message, expected) in [
+            ("permission denied", ReadError::Permission),
+            ("could not be read in time", ReadError::Timeout),
+            ("could not be listed in time", ReadError::Timeout),
+            ("is larger than 64 MiB", ReadError::TooLarge),
+            ("is a directory", ReadError::NotAFile),
+            ("is not a regular file", ReadError::NotAFile),
+            ("is a symbolic link to a file that does not exist", ReadError::NotAFile),
+            ("input/output error (os error 5)", ReadError::Io),
+            ("is not a JSON object; an interrupted write left its old content in /x", ReadError::Invalid),
+        ] {
+            let problem = SourceProblem { message: message.to_owned(), position: None };
+            assert_eq!(ReadError::of(&problem), expected, "{message}");
+        }
+        let torn = SourceProblem { message: "permission denied".to_owned(), position: Some((1, 2)) };
+        assert_eq!(ReadError::of(&torn), ReadError::Invalid);
+        let mut words: Vec<_> = ReadError::ALL.iter().map(|class| class.word()).collect();
+        words.dedup();
+        assert_eq!(words.len(), ReadError::ALL.len());
+    }
+}

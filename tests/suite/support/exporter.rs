@@ -76,6 +76,11 @@ impl Exporter {
         }
     }
 
+    /// Everything that it has said since it was last asked.
+    pub(crate) fn has_said(&self) -> String {
+        self.said.try_iter().collect::<Vec<_>>().join("\n")
+    }
+
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
