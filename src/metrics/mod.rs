@@ -14,4 +14,5 @@ mod pages;
 mod samples;
 mod self_scrape;
 pub mod server;
+mod sources;
 pub mod textfile;

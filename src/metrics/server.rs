@@ -42,6 +42,8 @@ const LARGEST_HEADERS: usize = 16 * 1024;
 const MEMORY: u64 = 128 * 1024 * 1024;
 /// How much memory a byte of an answer needs while it is made, roughly.
 const MEMORY_PER_BYTE: u64 = 16;
+/// How often it is told at most that a server fails.
+const SILENCE: Duration = Duration::from_secs(10);
 /// How long a server that cannot be built is waited for.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -64,8 +66,10 @@ struct Exporter<'e, 'h> {
     options: &'e Options,
     address: SocketAddr,
     connections: Connections,
-    /// Peers whose answers are under way, oldest first.
-    answering: Arc<Mutex<Vec<SocketAddr>>>,
+    /// Peers whose answers are under way, oldest first, and until when they may be.
+    answering: Arc<Mutex<Vec<(SocketAddr, Deadline)>>>,
+    /// Until when nothing more is told of servers that fail: somebody who keeps them failing must not fill the log.
+    silent: Option<Deadline>,
     counts: Counts,
     self_scrape_failures: Arc<AtomicU64>,
     /// Until when the last report counts as fresh; `None` when there is none.
@@ -96,6 +100,7 @@ pub fn serve(
         address,
         connections: Connections::of_port(address.port(), OLDEST, MOST),
         answering: Arc::default(),
+        silent: None,
         counts: Counts::default(),
         self_scrape_failures: Arc::clone(&failures),
         fresh: None,
@@ -120,7 +125,9 @@ pub fn serve(
             .and_then(|listener| Server::from_listener(listener, None).map_err(std::io::Error::other))
         {
             Ok(server) => exporter.run(&server, wishes, &wants_rebuild),
-            Err(error) => tell(&format!("note: failed to build the server, trying again: {error}")),
+            Err(error) => {
+                exporter.tell_seldom(&format!("note: failed to build the server, trying again: {error}"));
+            }
         }
         if wishes.is_to_stop() {
             break;
@@ -153,7 +160,7 @@ impl Exporter<'_, '_> {
                 Ok(Some(request)) => self.answer(request),
                 Ok(None) => {}
                 Err(error) => {
-                    (self.tell)(&format!(
+                    self.tell_seldom(&format!(
                         "note: failed to accept a connection, building the server anew: {error}"
                     ));
                     return;
@@ -163,7 +170,7 @@ impl Exporter<'_, '_> {
                 continue;
             }
             tick = Deadline::after(TICK);
-            self.counts.cut += self.connections.sweep() as u64;
+            self.counts.cut += self.sweep();
             let limit = MEMORY + self.largest * MEMORY_PER_BYTE;
             if procfs::resident().is_some_and(|resident| resident > limit) {
                 self.counts.cut += self.connections.cut_all() as u64;
@@ -171,10 +178,26 @@ impl Exporter<'_, '_> {
             // Somebody who is not let in within a whole tick finds nobody at the door.
             let is_waiting = is_somebody_waiting(&self.options.listener);
             if (is_waiting && was_waiting) || wants_rebuild.swap(false, Ordering::SeqCst) {
-                (self.tell)("note: the server no longer accepts connections, building it anew");
+                self.tell_seldom("note: the server no longer accepts connections, building it anew");
                 return;
             }
             was_waiting = is_waiting;
+        }
+    }
+
+    /// Ends what has lived long enough. A scraper that comes back over an old connection is answered first.
+    fn sweep(&mut self) -> u64 {
+        let answering = self.answering.lock().unwrap_or_else(PoisonError::into_inner);
+        let busy: Vec<_> =
+            answering.iter().filter(|(_, limit)| !limit.has_passed()).map(|(peer, _)| *peer).collect();
+        drop(answering);
+        self.connections.sweep(&|peer| busy.contains(&peer)) as u64
+    }
+
+    fn tell_seldom(&mut self, message: &str) {
+        if self.silent.is_none_or(|silent| silent.has_passed()) {
+            (self.tell)(message);
+            self.silent = Some(Deadline::after(SILENCE));
         }
     }
 
@@ -182,24 +205,24 @@ impl Exporter<'_, '_> {
         let page = self.page(&request);
         let mut answering = self.answering.lock().unwrap_or_else(PoisonError::into_inner);
         while answering.len() >= MOST_ANSWERS {
-            let oldest = answering.remove(0);
+            let (oldest, _) = answering.remove(0);
             self.counts.cut += u64::from(self.connections.cut_peer(oldest));
         }
         let peer = request.remote_addr().copied().unwrap_or(self.address);
-        answering.push(peer);
+        answering.push((peer, Deadline::after(OLDEST)));
         drop(answering);
         let under_way = Arc::clone(&self.answering);
         // Whoever reads slowly keeps this thread waiting and nobody else.
         let answer = move || {
             respond(request, page);
             let mut answering = under_way.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(place) = answering.iter().position(|known| *known == peer) {
+            if let Some(place) = answering.iter().position(|(known, _)| *known == peer) {
                 answering.remove(place);
             }
         };
         if thread::Builder::new().name("answer".to_owned()).spawn(answer).is_err() {
             let mut answering = self.answering.lock().unwrap_or_else(PoisonError::into_inner);
-            answering.retain(|known| *known != peer);
+            answering.retain(|(known, _)| *known != peer);
         }
     }
 

@@ -32,8 +32,9 @@ impl Connections {
         Self { port, known: HashMap::new(), age, most }
     }
 
-    /// Ends those that are too old, and the oldest where there are too many. Gives how many were ended.
-    pub fn sweep(&mut self) -> usize {
+    /// Ends those that are too old, and the oldest where there are too many, but none that is busy. Gives how many were
+    /// ended.
+    pub fn sweep(&mut self, is_busy: &dyn Fn(SocketAddr) -> bool) -> usize {
         let mut open = self.open();
         self.known.retain(|inode, _| open.iter().any(|open| open.inode == *inode));
         for open in &open {
@@ -42,7 +43,9 @@ impl Connections {
         let left = |open: &Open| self.known.get(&open.inode).map(Deadline::remaining).unwrap_or_default();
         open.sort_by_key(left);
         let too_many = open.len().saturating_sub(self.most);
-        let is_over = |(place, open): &(usize, &Open)| *place < too_many || left(open).is_zero();
+        let is_over = |(place, open): &(usize, &Open)| {
+            (*place < too_many || left(open).is_zero()) && !is_busy(open.peer)
+        };
         open.iter().enumerate().filter(is_over).filter(|(_, open)| self.cut(open)).count()
     }
 
