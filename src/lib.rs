@@ -11,6 +11,7 @@ pub mod exit;
 pub mod format;
 pub mod gateway;
 pub mod login;
+pub mod metrics;
 pub mod probe;
 pub mod process;
 pub mod refresh;

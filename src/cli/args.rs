@@ -4,6 +4,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::auth_args::AuthCommand;
 use crate::cli::doctor_args::DoctorArgs;
+use crate::cli::exporter_args::ExporterArgs;
 use crate::cli::gateway_args::GatewayArgs;
 use crate::cli::onboard_args::OnboardArgs;
 use crate::core::report::Refreshable;
@@ -50,6 +51,8 @@ pub enum Command {
     Gateway(GatewayArgs),
     /// Show and judge the credentials of this host
     Models(Box<ModelsArgs>),
+    /// Tell Prometheus when the credentials of this host end
+    Exporter(Box<ExporterArgs>),
     /// Set this host up: a credential, a model, the gateway's port and token
     Onboard(Box<OnboardArgs>),
     /// Show which key is in force, where it comes from, and whether the gateway's service has the same

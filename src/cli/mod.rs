@@ -11,6 +11,8 @@ mod auth_refresh;
 mod auth_setup_token;
 mod doctor;
 pub mod doctor_args;
+mod exporter;
+pub mod exporter_args;
 mod gateway;
 pub mod gateway_args;
 mod models_list;
@@ -88,6 +90,7 @@ fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatu
         Command::Gateway(args) => gateway::run(&Session { cli, printer, clock }, args),
         Command::Doctor(args) => doctor::run(&Session { cli, printer, clock }, args),
         Command::Where(args) => whereabouts::run(&Session { cli, printer, clock }, args),
+        Command::Exporter(args) => exporter::run(&Session { cli, printer, clock }, args),
         Command::Onboard(args) => onboard::run(&Session { cli, printer, clock }, args),
         Command::Models(models) => {
             let before = StatusArgs {

@@ -20,6 +20,7 @@ pub mod order;
 pub mod probe;
 pub mod provenance;
 pub mod provider;
+pub mod read_error;
 pub mod refresh;
 pub mod remedy;
 pub mod repair;

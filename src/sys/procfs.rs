@@ -58,6 +58,45 @@ fn started_ms(pid: i32) -> Option<i64> {
     Some(boot * 1000 + ticks * 1000 / TICKS_PER_SECOND)
 }
 
+/// Bytes of a page of memory on every system that `/proc/self/statm` is read on here.
+const PAGE: u64 = 4096;
+
+/// What this process takes of the machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Footprint {
+    /// Resident memory in bytes.
+    pub resident: u64,
+    /// User and system time in ms.
+    pub cpu_ms: i64,
+    /// Threads.
+    pub threads: u64,
+    /// Open files and sockets.
+    pub handles: usize,
+    /// When it was started, ms since the epoch.
+    pub started_ms: i64,
+}
+
+/// Resident memory of this process in bytes.
+pub fn resident() -> Option<u64> {
+    let pages = fs_err::read_to_string("/proc/self/statm").ok()?;
+    Some(pages.split_whitespace().nth(1)?.parse::<u64>().ok()? * PAGE)
+}
+
+/// What this process takes; `None` where there is no `/proc`.
+pub fn footprint() -> Option<Footprint> {
+    let stat = fs_err::read_to_string("/proc/self/stat").ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let number = |field: usize| fields.get(field - 3)?.parse::<i64>().ok();
+    Some(Footprint {
+        resident: resident()?,
+        cpu_ms: (number(14)? + number(15)?) * 1000 / TICKS_PER_SECOND,
+        threads: u64::try_from(number(20)?).ok()?,
+        // The listing itself is one of them.
+        handles: fs_err::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1),
+        started_ms: started_ms(i32::try_from(std::process::id()).ok()?)?,
+    })
+}
+
 /// Who listens on a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listener {

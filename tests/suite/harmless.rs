@@ -69,9 +69,11 @@ fn host() -> TestEnv {
 fn without_sync_nothing_is_opened_for_writing_and_no_socket_is_made() {
     let env = host();
     let before = crate::support::tree(&env.path(""));
-    for args in
-        [&["models", "status", "--no-sync"][..], &["models", "status", "--no-sync", "--json", "--check"]]
-    {
+    for args in [
+        &["models", "status", "--no-sync"][..],
+        &["models", "status", "--no-sync", "--json", "--check"],
+        &["exporter", "--stdout"],
+    ] {
         let Some(calls) = traced(&env, args) else { return };
         for call in &calls {
             assert!(!call.is_write() && !call.reaches_out(), "{}", call.line);
