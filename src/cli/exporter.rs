@@ -1,11 +1,10 @@
 //! `openclaw exporter`.
 
-use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use crate::cli::exporter_args::ExporterArgs;
-use crate::cli::{Session, TIME_LIMIT, installation};
+use crate::cli::{Session, TIME_LIMIT, installation, listen};
 use crate::clock::Deadline;
 use crate::exit::{CommandError, ExitStatus};
 use crate::format::ops::ExporterOps;
@@ -16,7 +15,6 @@ use crate::metrics::{access, textfile};
 use crate::process::Process;
 use crate::sys::daemon::{self, Wishes};
 use crate::sys::files;
-use crate::sys::procfs::{self, Listener};
 use crate::workspace::{Request, Workspace};
 
 /// How often the host is looked at when nothing says otherwise.
@@ -99,18 +97,5 @@ fn listener(
     let default = || access::parse(access::DEFAULT_LISTEN).map_err(CommandError::usage);
     let address = wanted.map_or_else(default, Ok)?;
     access::check(address, has_token, is_insecure)?;
-    TcpListener::bind(address).map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => taken(address),
-        _ => CommandError::io(format!("failed to listen on {address}: {}", files::reason(&error))),
-    })
-}
-
-fn taken(address: SocketAddr) -> CommandError {
-    let by = match procfs::listener(address.port()) {
-        Some(Listener::Process(pid, command)) => format!(" by process {pid} ({command})"),
-        Some(Listener::Hidden) => " by a process of another user".to_owned(),
-        None => String::new(),
-    };
-    CommandError::io(format!("failed to listen on {address}: the port is taken{by}"))
-        .hint("end that program, or choose another port with --listen 127.0.0.1:PORT")
+    TcpListener::bind(address).map_err(|error| listen::refused(address, &error, "--listen 127.0.0.1:PORT"))
 }

@@ -1,14 +1,12 @@
 //! `gateway`: runs the runtime in the foreground.
 
-use std::io;
 use std::net::IpAddr;
 
 use crate::cli::gateway_args::GatewayArgs;
 use crate::cli::secret_flag::secret_flag;
-use crate::cli::{Session, installation};
+use crate::cli::{Session, installation, listen};
 use crate::exit::{CommandError, ExitStatus};
 use crate::gateway::{self, Bind, Gateway, Settings};
-use crate::sys::procfs::{self, Listener};
 use crate::workspace::Request;
 
 /// Serves until a signal comes.
@@ -28,7 +26,8 @@ pub(super) fn run(session: &Session<'_>, args: &GatewayArgs) -> Result<ExitStatu
     };
     drop(workspace);
     let gateway = Gateway::load(process, session.clock, request, &settings)?;
-    let listeners = gateway::listen(&settings).map_err(|(address, error)| taken(address, &error))?;
+    let listeners = gateway::listen(&settings)
+        .map_err(|(address, error)| listen::refused(address, &error, "--port PORT"))?;
     let places: Vec<_> = listeners
         .iter()
         .filter_map(|listener| listener.local_addr().ok())
@@ -52,14 +51,4 @@ fn bind(written: Option<&str>) -> Result<Bind, CommandError> {
                 .hint("write loopback, lan, or an IP address of this host")
         }),
     }
-}
-
-fn taken(address: std::net::SocketAddr, error: &io::Error) -> CommandError {
-    let who = match procfs::listener(address.port()) {
-        Some(Listener::Process(pid, line)) => format!("; process {pid} ({line}) listens there"),
-        Some(Listener::Hidden) => "; a process of another user listens there".to_owned(),
-        None => String::new(),
-    };
-    CommandError::io(format!("failed to listen on {address}: {error}{who}"))
-        .hint("choose another port with --port, or stop what listens there")
 }

@@ -15,7 +15,7 @@ use arc_swap::ArcSwap;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, watch};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 use crate::core::secret::Secret;
 use crate::core::upstream::Surface;
 use crate::exit::CommandError;
@@ -269,7 +269,11 @@ async fn tick(gateway: Arc<Gateway>) {
             for failure in gateway.pool.flush(&gateway.clock) {
                 gateway.log(&format!("what is known of the profiles could not be saved: {failure}"));
             }
-            gateway.reload();
+            // What was used must be read again before it can be forgotten.
+            let is_current = gateway.view().workspace.seen.is_current(Deadline::after(TICK));
+            if !is_current || gateway.pool.written() > 0 {
+                gateway.reload();
+            }
         });
         // A tick that panicked is the next one's business.
         drop(done.await);
