@@ -9,7 +9,7 @@ use crate::core::endpoint;
 use crate::core::failure::{self, Endpoint, FailureClass, Response};
 use crate::core::provider;
 use crate::core::secret::Secret;
-use crate::core::snapshot::Snapshot;
+use crate::core::snapshot::{ProfileRecord, Snapshot};
 use crate::core::usage::{MIN_INTERVAL, Usage, UsageRecord};
 use crate::format::usage as answers;
 use crate::sys::http_client::{self, Request};
@@ -95,12 +95,23 @@ pub fn run(workspace: &Workspace, snapshot: &Snapshot, clock: &Clock, tell: &dyn
     targets.iter().zip(asked).map(usage).collect()
 }
 
-fn target<'s>(
-    workspace: &Workspace,
-    profile_id: &'s str,
-    credential: &'s Credential,
-    now: EpochMs,
-) -> Option<Target<'s>> {
+/// What is remembered of every subscription. Nobody is asked.
+pub fn remembered(workspace: &Workspace, snapshot: &Snapshot) -> Vec<Usage> {
+    let of = |record: &ProfileRecord| {
+        let (named_by, _) = memory_of(&record.credential)?;
+        let remembered = workspace.usage_record(named_by);
+        remembered.fetched_at.map(|_| Usage {
+            profile_id: record.id.clone(),
+            provider: record.credential.provider.clone(),
+            record: remembered,
+        })
+    };
+    let has_memory = workspace.memory.salt.is_some();
+    snapshot.profiles.iter().filter(|_| has_memory).filter_map(of).collect()
+}
+
+/// The secret that the memory of a login is filed under, and the endpoint that tells it.
+fn memory_of(credential: &Credential) -> Option<(&Secret, &'static str)> {
     let id = provider::normalize(&credential.provider);
     let (_, address) = ENDPOINTS.iter().find(|(known, _)| *known == id)?;
     // An API key of Anthropic is paid by use: it has no window.
@@ -108,7 +119,18 @@ fn target<'s>(
         return None;
     }
     let secret = credential.material.usable_secret()?;
-    let named_by = credential.material.refresh_token().unwrap_or(secret);
+    Some((credential.material.refresh_token().unwrap_or(secret), address))
+}
+
+fn target<'s>(
+    workspace: &Workspace,
+    profile_id: &'s str,
+    credential: &'s Credential,
+    now: EpochMs,
+) -> Option<Target<'s>> {
+    let id = provider::normalize(&credential.provider);
+    let (named_by, address) = memory_of(credential)?;
+    let secret = credential.material.usable_secret()?;
     let url = workspace.ops.provider(&id).usage_url;
     let url = url.map_or_else(|| endpoint::parse(address).map_err(str::to_owned), Ok);
     let remembered = workspace.usage_record(named_by);

@@ -4,6 +4,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::auth_args::AuthCommand;
 use crate::cli::doctor_args::DoctorArgs;
+use crate::cli::exporter_args::ExporterArgs;
+use crate::cli::gateway_args::GatewayArgs;
 use crate::cli::monitor_args::MonitorArgs;
 use crate::cli::onboard_args::OnboardArgs;
 use crate::core::report::Refreshable;
@@ -46,6 +48,8 @@ pub enum Command {
         after_help = "Exit codes: 0 fine or only advice, 1 something is broken, 2 something will break."
     )]
     Doctor(Box<DoctorArgs>),
+    /// Serve models to programs of this host with its credentials
+    Gateway(GatewayArgs),
     /// Show and judge the credentials of this host
     Models(Box<ModelsArgs>),
     /// Watch the credentials of this host, and tell people when one of them is needed
@@ -54,6 +58,8 @@ pub enum Command {
                             74 I/O, 78 invalid ops.json: the check itself failed."
     )]
     Monitor(Box<MonitorArgs>),
+    /// Tell Prometheus when the credentials of this host end
+    Exporter(Box<ExporterArgs>),
     /// Set this host up: a credential, a model, the gateway's port and token
     Onboard(Box<OnboardArgs>),
     /// Show which key is in force, where it comes from, and whether the gateway's service has the same

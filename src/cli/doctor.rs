@@ -1,5 +1,6 @@
 //! `doctor`: finds what is wrong, says what mends it, and mends what it may.
 
+use std::cell::Cell;
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,14 @@ pub(super) fn run(session: &Session<'_>, args: &DoctorArgs) -> Result<ExitStatus
         return undo(session);
     }
     let scope = Scope { deep: args.deep, only: args.only.clone(), skip: args.skip.clone() };
+    if let Some(code) = scope.only.iter().find(|code| !scope.reaches(**code)) {
+        let why = if scope.skip.contains(code) {
+            "is left out by --skip"
+        } else {
+            "is looked for with --deep only"
+        };
+        return Err(CommandError::usage(format!("{} {why}; nothing would be looked at", code.name())));
+    }
     let host = load(session, args)?;
     let first = doctor::examine(&host, &scope);
     let mut findings = mend(session, args, &scope, &host, first)?;
@@ -43,7 +52,8 @@ pub(super) fn run(session: &Session<'_>, args: &DoctorArgs) -> Result<ExitStatus
     }
     let program = host.snapshot.program.clone();
     let agent = host.report.agent_id.clone();
-    let diagnosis = Diagnosis::new(host.report.generated_at, agent, program, findings);
+    let mut diagnosis = Diagnosis::new(host.report.generated_at, agent, program, findings);
+    diagnosis.is_partial = !(args.only.is_empty() && args.skip.is_empty());
     let text = if args.json {
         render::doctor::json(&diagnosis)
     } else {
@@ -74,10 +84,11 @@ fn load(session: &Session<'_>, args: &DoctorArgs) -> Result<Arc<Host>, CommandEr
         is_tolerant: true,
     };
     let workspace = Workspace::load(process, session.clock, &request, deadline)?;
-    // With a config that cannot be read nobody knows whose store it is.
-    let is_understood = !workspace.has_finding(Code::ConfigInvalid);
+    // With a config that cannot be read nobody knows whose store it is, and a store that is made where another is to be
+    // moved would be in its way.
+    let is_saved = !workspace.has_finding(Code::ConfigInvalid) && !doctor::awaits_move(&workspace);
     let patience = LOCK_PATIENCE.min(deadline.remaining());
-    let synced = sync::run(&workspace, session.clock, is_understood, patience);
+    let synced = sync::run(&workspace, session.clock, is_saved, patience);
     let mut snapshot = workspace.snapshot(&synced.own, synced.main.as_deref());
     snapshot.findings.extend(synced.findings);
     let policy = policy(args.warn_after, args.refreshable, &workspace.ops);
@@ -92,6 +103,7 @@ fn load(session: &Session<'_>, args: &DoctorArgs) -> Result<Arc<Host>, CommandEr
         report,
         unit,
         salt,
+        deep: args.deep,
         limit: args.timeout.map_or(CHECK_LIMIT, Duration::from_millis),
     }))
 }
@@ -106,7 +118,7 @@ fn mend(
 ) -> Result<Vec<Diagnosed>, CommandError> {
     let (workspace, clock) = (&host.workspace, &host.clock);
     let run = clock.now().timestamp_millis();
-    let mender = Mender { workspace, process: &host.process, clock, run };
+    let mender = Mender { workspace, process: &host.process, clock, run, has_backup: Cell::default() };
     let is_asking = session.printer.process().stdin_is_terminal()
         && !(args.non_interactive || args.fix || args.yes || args.json);
     let is_token = |code| [Code::GatewayBindOpen, Code::GatewayTokenMissing].contains(&code);
@@ -207,7 +219,8 @@ fn undo(session: &Session<'_>) -> Result<ExitStatus, CommandError> {
     };
     let process = session.printer.process();
     let workspace = Workspace::load(process, session.clock, &request, Deadline::after(TIME_LIMIT))?;
-    let mender = Mender { workspace: &workspace, process, clock: session.clock, run: 0 };
+    let mender =
+        Mender { workspace: &workspace, process, clock: session.clock, run: 0, has_backup: Cell::default() };
     let undone = doctor::undo(&mender)?;
     let mut text = String::new();
     for line in &undone.back {
@@ -216,8 +229,14 @@ fn undo(session: &Session<'_>) -> Result<ExitStatus, CommandError> {
     for line in &undone.left {
         let _ = writeln!(text, "left alone: {}", render::printable(line));
     }
+    for line in &undone.failed {
+        let _ = writeln!(text, "failed: {}; `openclaw doctor --undo` tries again", render::printable(line));
+    }
     if text.is_empty() {
         text.push_str("doctor has changed nothing that could be undone\n");
     }
-    Ok(session.printer.answer(&text))
+    match session.printer.answer(&text) {
+        ExitStatus::Success if !undone.failed.is_empty() => Ok(ExitStatus::Io),
+        status => Ok(status),
+    }
 }

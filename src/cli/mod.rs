@@ -11,6 +11,11 @@ mod auth_refresh;
 mod auth_setup_token;
 mod doctor;
 pub mod doctor_args;
+mod exporter;
+pub mod exporter_args;
+mod gateway;
+pub mod gateway_args;
+mod listen;
 mod models_list;
 mod models_scan;
 mod models_settings;
@@ -85,9 +90,11 @@ pub fn run(process: &Process, clock: &Clock) -> ExitStatus {
 
 fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatus, CommandError> {
     match &cli.command {
+        Command::Gateway(args) => gateway::run(&Session { cli, printer, clock }, args),
         Command::Doctor(args) => doctor::run(&Session { cli, printer, clock }, args),
         Command::Where(args) => whereabouts::run(&Session { cli, printer, clock }, args),
         Command::Monitor(args) => monitor::run(&Session { cli, printer, clock }, args),
+        Command::Exporter(args) => exporter::run(&Session { cli, printer, clock }, args),
         Command::Onboard(args) => onboard::run(&Session { cli, printer, clock }, args),
         Command::Models(models) => {
             let before = StatusArgs {

@@ -8,9 +8,8 @@ use crate::exit::CommandError;
 use crate::format::config_edit::Edit;
 use crate::format::config_sections::Config;
 use crate::sys::random;
+use crate::workspace::gateway::PORT;
 
-/// The port of the gateway (reference default).
-const PORT: u16 = 18789;
 /// Random bytes of a gateway token (reference: 24).
 const TOKEN_BYTES: usize = 24;
 
@@ -73,7 +72,7 @@ impl Gateway {
             edits.push(Edit::set(["gateway", "bind"], bind));
         }
         let has_other = self.wants_token && known.auth_mode == Some("password");
-        let fresh = (!known.has_auth || has_other).then_some(("token", &self.fresh_token));
+        let fresh = (known.secret.is_none() || has_other).then_some(("token", &self.fresh_token));
         if let Some((mode, secret)) = self.auth.as_ref().map(|(mode, secret)| (*mode, secret)).or(fresh) {
             edits.push(Edit::set(["gateway", "auth", "mode"], mode));
             edits.push(Edit::set(["gateway", "auth", mode], secret.expose()));

@@ -41,7 +41,10 @@ pub(super) fn run(session: &Session<'_>, args: &WhereArgs) -> Result<ExitStatus,
                 return Err(CommandError::refused("no gateway service is installed for this user")
                     .hint("`openclaw where` without --service shows what this shell uses"));
             }
-            None => (Vec::new(), Vec::new()),
+            None => {
+                let port = shell.workspace.gateway_port(process);
+                (whereabouts::bare(procfs::gateway_on(port), &load), Vec::new())
+            }
         },
     };
     let salt = whereabouts::salt(&shell.workspace, session.clock);

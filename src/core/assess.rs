@@ -15,8 +15,8 @@ use crate::core::oauth;
 use crate::core::provider;
 use crate::core::remedy;
 use crate::core::report::{
-    Cause, KeyReport, MissingProvider, Policy, ProfileReport, ProviderReport, Reason, Refreshable, Report,
-    Status, Unusable, Verdict,
+    Cause, KeyReport, MissingProvider, Policy, ProfileReport, ProviderReport, Reason, Report, Status,
+    Unusable, Verdict,
 };
 use crate::core::snapshot::{ProfileRecord, Snapshot};
 use crate::core::span;
@@ -28,11 +28,14 @@ pub fn assess(snapshot: &Snapshot, now: DateTime<Utc>, policy: &Policy) -> Repor
     let unusable = unusable_profiles(snapshot, now);
     let resting: HashMap<&str, &Unusable> =
         unusable.iter().map(|entry| (entry.profile_id.as_str(), entry)).collect();
-    let mut profiles: Vec<_> = snapshot
-        .profiles
-        .iter()
-        .map(|record| judge_profile(snapshot, record, resting.get(record.id.as_str()).copied(), now, policy))
-        .collect();
+    let stats: HashMap<&str, &UsageStats> =
+        snapshot.usage.iter().map(|(id, stats)| (id.as_str(), stats)).collect();
+    let judge = |record: &ProfileRecord| {
+        let id = record.id.as_str();
+        let rest = (resting.get(id).copied(), stats.get(id).copied());
+        judge_profile(snapshot, record, rest, now, policy)
+    };
+    let mut profiles: Vec<_> = snapshot.profiles.iter().map(judge).collect();
     let labels: Vec<_> = profiles.iter().map(overview_label).collect();
     let mut order: Vec<usize> = (0..profiles.len()).collect();
     order.sort_by_cached_key(|&at| (collate::key(&profiles[at].provider), collate::key(&profiles[at].id)));
@@ -84,7 +87,7 @@ pub fn status_of(credential: &Credential, now: EpochMs, warn_after_ms: i64) -> (
     }
     match (material, material.expiry()) {
         (Material::ApiKey { .. }, _) => (Status::Static, Reason::Static),
-        (_, Expiry::At(expires)) => status_at(expires, now, warn_after_ms),
+        (_, Expiry::At(expires)) => Policy { warn_after_ms, ..Policy::default() }.status_at(expires, now),
         (Material::Token { .. }, Expiry::Unreadable) => (Status::Static, Reason::ExpiryUnreadable),
         (Material::Token { .. }, _) => (Status::Static, Reason::Static),
         (Material::OAuth { .. }, Expiry::Unreadable) => (Status::Missing, Reason::ExpiryUnreadable),
@@ -92,18 +95,10 @@ pub fn status_of(credential: &Credential, now: EpochMs, warn_after_ms: i64) -> (
     }
 }
 
-fn status_at(instant: EpochMs, now: EpochMs, warn_after_ms: i64) -> (Status, Reason) {
-    match instant.saturating_sub(now) {
-        remaining if remaining <= 0 => (Status::Expired, Reason::Expired),
-        remaining if remaining <= warn_after_ms => (Status::Expiring, Reason::ExpiresSoon),
-        _ => (Status::Ok, Reason::Valid),
-    }
-}
-
 fn judge_profile(
     snapshot: &Snapshot,
     record: &ProfileRecord,
-    unusable: Option<&Unusable>,
+    (unusable, used): (Option<&Unusable>, Option<&UsageStats>),
     now: EpochMs,
     policy: &Policy,
 ) -> ProfileReport {
@@ -113,11 +108,7 @@ fn judge_profile(
     let deadline = record.login.deadline;
     let refreshable = renews && deadline.is_none_or(|deadline| deadline > now);
     let human_needed_by = human_needed_by(credential, status, renews, deadline, now);
-    let verdict = match policy.refreshable {
-        Refreshable::Strict => status.verdict(),
-        Refreshable::Lenient => human_needed_by
-            .map_or(Verdict::Ok, |instant| status_at(instant, now, policy.warn_after_ms).0.verdict()),
-    };
+    let verdict = policy.verdict_of(status, human_needed_by, now);
     let email = record.email.clone();
     ProfileReport {
         id: record.id.clone(),
@@ -141,6 +132,8 @@ fn judge_profile(
         human_needed_by,
         verdict,
         unusable: unusable.cloned(),
+        last_used: used.and_then(|used| used.last_used),
+        error_count: used.map_or(0, |used| used.error_count),
         store: Arc::clone(&record.store),
         inherited: record.inherited,
         remedies: if status.verdict() == Verdict::Ok && verdict == Verdict::Ok {
@@ -381,6 +374,7 @@ fn causes(profiles: &[ProfileReport], missing: &[MissingProvider], findings: &[F
             causes.push(Cause {
                 verdict: Verdict::Failing,
                 subject: finding.subject.clone(),
+                is_of_the_host: true,
                 reason: finding.code.name(),
                 remedies: finding.remedy.iter().cloned().collect(),
             });
@@ -390,6 +384,7 @@ fn causes(profiles: &[ProfileReport], missing: &[MissingProvider], findings: &[F
         causes.push(Cause {
             verdict: profile.verdict,
             subject: profile.id.clone(),
+            is_of_the_host: false,
             reason: profile.reason.word(),
             remedies: profile.remedies.clone(),
         });
@@ -398,6 +393,7 @@ fn causes(profiles: &[ProfileReport], missing: &[MissingProvider], findings: &[F
         causes.push(Cause {
             verdict: Verdict::Failing,
             subject: provider.id.clone(),
+            is_of_the_host: true,
             reason: "provider-missing",
             remedies: provider.remedies.clone(),
         });

@@ -69,6 +69,8 @@ pub struct Diagnosis {
     pub program: String,
     /// What was found, worst first.
     pub findings: Vec<Diagnosed>,
+    /// Whether only a part was looked at.
+    pub is_partial: bool,
 }
 
 impl Diagnosis {
@@ -92,7 +94,7 @@ impl Diagnosis {
             let Finding { code, subject, message, .. } = &diagnosed.finding;
             (Reverse(code.severity()), *code, subject.clone(), message.clone())
         });
-        Self { generated_at, agent_id, program, findings }
+        Self { generated_at, agent_id, program, findings, is_partial: false }
     }
 
     /// The worst of what is still open.

@@ -176,6 +176,8 @@ catalogue! {
         "Until then the old ones are spent.", [];
     RefreshUnsupported, "refresh-unsupported", Advice, "a login cannot be renewed by this program",
         "It ends at its expiry unless the program that made it renews it.", [];
+    SearchIncomplete, "search-incomplete", Advice, "large files were not searched for copies of secrets",
+        "A copy in them is not found.", [];
     ServiceAbsent, "service-absent", Advice, "no gateway service is installed",
         "Nothing starts the gateway when the machine starts.", [];
     ServiceDisabled, "service-disabled", Warning, "the gateway service is not enabled",
@@ -190,6 +192,8 @@ catalogue! {
         "Whether the service runs is not known.", [];
     ServicePathLacks, "service-path-lacks", Warning, "the gateway service does not find a program that it needs",
         "What it starts by name fails.", [];
+    ServiceProcessOlder, "service-process-older", Advice, "a file was changed after the gateway was started",
+        "A gateway that reads it only at its start still has what stood there before.", [ServiceProcessStale];
     ServiceProcessStale, "service-process-stale", Warning, "the running gateway has an older value",
         "It read its environment when it was started.", [];
     ServiceSecretReadable, "service-secret-readable", Warning, "the unit of the gateway holds a secret",
@@ -202,7 +206,7 @@ catalogue! {
         "Keys that only it has are not found.", [];
     SourceUnreadable, "source-unreadable", Error, "a source of credentials is unreadable",
         "What is in it cannot be judged.", [];
-    StateDirUnwritable, "state-dir-unwritable", Error, "the state folder cannot be written",
+    StateDirUnwritable, "state-dir-unwritable", Error, "a folder of the state cannot be written",
         "A renewed login cannot be saved, and is lost.", [];
     StateDirsSeveral, "state-dirs-several", Advice, "there is more than one state folder",
         "Programs of earlier releases go on using the other one.", [];

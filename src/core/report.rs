@@ -147,6 +147,27 @@ impl Default for Policy {
     }
 }
 
+impl Policy {
+    /// What an instant means for a status.
+    pub fn status_at(&self, instant: EpochMs, now: EpochMs) -> (Status, Reason) {
+        match instant.saturating_sub(now) {
+            remaining if remaining <= 0 => (Status::Expired, Reason::Expired),
+            remaining if remaining <= self.warn_after_ms => (Status::Expiring, Reason::ExpiresSoon),
+            _ => (Status::Ok, Reason::Valid),
+        }
+    }
+
+    /// What a profile means for the verdict.
+    pub fn verdict_of(&self, status: Status, human_needed_by: Option<EpochMs>, now: EpochMs) -> Verdict {
+        match self.refreshable {
+            Refreshable::Strict => status.verdict(),
+            Refreshable::Lenient => {
+                human_needed_by.map_or(Verdict::Ok, |instant| self.status_at(instant, now).0.verdict())
+            }
+        }
+    }
+}
+
 /// The judgement over one [`crate::core::snapshot::Snapshot`].
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -196,6 +217,19 @@ pub struct Report {
     pub usage: Option<Vec<Usage>>,
 }
 
+impl Report {
+    /// The verdict, had the same report been judged by another clock of the logins.
+    pub fn verdict_under(&self, refreshable: Refreshable) -> Verdict {
+        let policy = Policy { refreshable, ..self.policy };
+        let profiles = self
+            .profiles
+            .iter()
+            .map(|profile| policy.verdict_of(profile.status, profile.human_needed_by, self.generated_at));
+        let others = self.causes.iter().filter(|cause| cause.is_of_the_host).map(|cause| cause.verdict);
+        profiles.chain(others).max().unwrap_or(Verdict::Ok)
+    }
+}
+
 /// One thing that makes the verdict worse than ok.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
@@ -203,6 +237,8 @@ pub struct Cause {
     pub verdict: Verdict,
     /// The profile, provider or source.
     pub subject: String,
+    /// Whether it is no profile: it counts under every policy.
+    pub is_of_the_host: bool,
     /// Stable word: a [`Reason`], `provider-missing`, `source-unreadable` or `clock-implausible`.
     pub reason: &'static str,
     /// What to type or do, the shortest way first.
@@ -246,6 +282,10 @@ pub struct ProfileReport {
     pub verdict: Verdict,
     /// Until when it must rest, and why.
     pub unusable: Option<Unusable>,
+    /// Its last success, ms since the epoch.
+    pub last_used: Option<EpochMs>,
+    /// Its errors since then.
+    pub error_count: u64,
     /// The store that holds it.
     pub store: Arc<FilePath>,
     /// Whether it is inherited from the main agent.

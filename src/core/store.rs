@@ -9,6 +9,7 @@ use crate::core::json_tree::{JsonNode, JsonObject};
 use crate::core::oauth::Tokens;
 use crate::core::provider;
 use crate::core::secret::Secret;
+pub use crate::core::usage_stats::UsageStats;
 
 /// Members of a profile that belong to the credential itself and go when it is replaced.
 const CREDENTIAL_MEMBERS: &[&str] = &[
@@ -49,21 +50,6 @@ pub enum Rejection {
     NoProvider,
     /// It is no object, or cannot be taken apart.
     NotAnObject,
-}
-
-/// What the runtime remembers about a profile.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct UsageStats {
-    /// Last success, ms since the epoch.
-    pub last_used: Option<EpochMs>,
-    /// Consecutive errors.
-    pub error_count: u64,
-    /// Not to be used before this instant, after transient failures.
-    pub cooldown_until: Option<EpochMs>,
-    /// Not to be used before this instant, after a failure that only a human mends.
-    pub disabled_until: Option<EpochMs>,
-    /// Why it is disabled; `billing` is the only reason in use.
-    pub disabled_reason: Option<String>,
 }
 
 impl AuthStore {
@@ -211,17 +197,29 @@ impl AuthStore {
 
     /// Lets a resting profile be used again: no cooldown, not disabled, no errors counted. Tells whether it rested.
     pub fn unblock(&mut self, id: &str) -> bool {
-        let Some((_, stats)) = self.usage.iter_mut().find(|(known, _)| known == id) else { return false };
+        let Some((_, stats)) = self.usage.iter().find(|(known, _)| known == id) else { return false };
         if stats.cooldown_until.is_none() && stats.disabled_until.is_none() && stats.error_count == 0 {
             return false;
         }
-        *stats = UsageStats { last_used: stats.last_used, ..UsageStats::default() };
-        let stats = self.document.object_mut("usageStats").object_mut(id);
-        for member in ["cooldownUntil", "disabledUntil", "disabledReason", "failureCounts"] {
-            stats.remove(member);
-        }
-        stats.set("errorCount", JsonNode::Value(json!(0)));
+        let rested = stats.rested();
+        self.set_usage(id, rested);
         true
+    }
+
+    /// Remembers what using a profile has come to; members that we do not know stay.
+    pub fn set_usage(&mut self, id: &str, stats: UsageStats) {
+        self.require_version();
+        stats.write(self.document.object_mut("usageStats").object_mut(id));
+        match self.usage.iter_mut().find(|(known, _)| known == id) {
+            Some((_, known)) => *known = stats,
+            None => self.usage.push((id.to_owned(), stats)),
+        }
+    }
+
+    /// Remembers which profile of a provider worked last.
+    pub fn set_last_good(&mut self, provider_id: &str, id: &str) {
+        self.require_version();
+        self.document.object_mut("lastGood").set(provider_id, JsonNode::Value(json!(id)));
     }
 
     /// The entry of an id exactly as it stands in the document.
@@ -312,7 +310,7 @@ impl AuthStore {
             if place == self.usage.len() {
                 self.usage.push((id.to_owned(), UsageStats::default()));
             }
-            self.usage[place].1 = usage_of(&stats);
+            self.usage[place].1 = UsageStats::read(&stats);
         }
     }
 }
@@ -360,17 +358,6 @@ fn epoch_ms(number: &serde_json::Number) -> EpochMs {
         reason = "a float cast saturates, which is the clamping we want"
     )]
     number.as_i64().unwrap_or_else(|| number.as_f64().unwrap_or_default() as EpochMs)
-}
-
-fn usage_of(stats: &JsonObject) -> UsageStats {
-    let instant = |member: &str| expiry_of(stats, member).at();
-    UsageStats {
-        last_used: instant("lastUsed"),
-        error_count: stats.value("errorCount").and_then(|count| count.as_u64()).unwrap_or_default(),
-        cooldown_until: instant("cooldownUntil"),
-        disabled_until: instant("disabledUntil"),
-        disabled_reason: stats.text("disabledReason"),
-    }
 }
 
 /// The one door through which secrets leave towards the store writer.

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use crate::core::finding::{Code, Finding};
 use crate::core::provenance::{self, Precedence};
 use crate::core::remedy;
-use crate::core::secret::Secret;
 use crate::doctor::fix::{Consent, Fix, Step};
 use crate::doctor::{Check, Found, Host};
 use crate::format::config::{Node, Tree};
-use crate::process;
+use crate::format::systemd_unit;
 use crate::sys::procfs::{self, Listener};
 use crate::sys::{random, systemd};
+use crate::workspace::Workspace;
 use crate::workspace::agents;
 use crate::workspace::config_store::ConfigStore;
 use crate::workspace::store::{LEGACY_FILE, STORE_FILE};
@@ -51,9 +51,6 @@ const MOVED: &[(&[&str], &[&str])] = &[
 const TOKEN_BYTES: usize = 24;
 /// A token with fewer characters can be guessed: 16 hex digits are 64 bits.
 const SHORTEST_TOKEN: usize = 16;
-/// The gateway's port when nothing says otherwise, and with `--dev` (reference defaults).
-const PORT: u16 = 18789;
-const DEV_PORT: u16 = 19001;
 /// State folders that programs of this name have had, below the home folder.
 const STATE_DIRS: &[&str] = &[".openclaw", ".clawdbot", ".moltbot"];
 
@@ -62,8 +59,8 @@ fn run(host: &Host) -> Vec<Found> {
     let mut found = Vec::new();
     if let Some(raw) = &raw {
         found.extend(moved_keys(host, raw));
-        found.extend(gateway_door(host, raw));
     }
+    found.extend(gateway_door(host));
     found.extend(gateway_mode(host));
     found.extend(port_taken(host));
     found.extend(layers_disagree(host));
@@ -117,10 +114,12 @@ fn gateway_mode(host: &Host) -> Option<Found> {
 }
 
 /// Who may use the gateway.
-fn gateway_door(host: &Host, raw: &Node) -> Option<Found> {
+fn gateway_door(host: &Host) -> Option<Found> {
     let gateway = &host.workspace.config.gateway;
-    let secret = gateway_secret(host, raw);
-    if let Some(secret) = secret {
+    if host.workspace.has_finding(Code::ConfigInvalid) {
+        return None;
+    }
+    if let Some(secret) = host.workspace.gateway_secret() {
         let length = secret.expose().trim().chars().count();
         return (length < SHORTEST_TOKEN).then(|| {
             Finding::new(Code::GatewayTokenWeak, "gateway.auth", format!("has {length} characters"))
@@ -161,40 +160,18 @@ fn new_token() -> Option<Fix> {
     Some(Fix::new("makes a token and writes it into the config", Consent::Asked, steps))
 }
 
-/// The token or password of the config, variables replaced, else that of the environment.
-fn gateway_secret(host: &Host, raw: &Node) -> Option<Secret> {
-    let environment = &host.workspace.environment;
-    let of_config = ["token", "password"].iter().find_map(|name| {
-        let node = raw.at(&["gateway", "auth", name].map(str::to_owned))?;
-        let Tree::Text(text) = &node.value else { return None };
-        let named = text.trim().strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-        let value = match named {
-            Some(name) => environment.for_config(name)?,
-            None => text.clone(),
-        };
-        Some(Secret::new(value)).filter(|secret| !secret.is_blank())
-    });
-    let names = ["OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD"];
-    of_config
-        .or_else(|| names.iter().find_map(|name| environment.get(name).map(|(_, secret)| secret.clone())))
-}
-
 fn port_taken(host: &Host) -> Option<Found> {
-    let installation = &host.workspace.request.installation;
-    let from_env = host.process.var(&process::GATEWAY_PORT).and_then(|text| text.parse().ok());
-    let configured = host.workspace.config.gateway.port.and_then(|port| u16::try_from(port).ok());
-    let default = if installation.dev { DEV_PORT } else { PORT };
-    let port = from_env.or(configured).unwrap_or(default);
+    // A gateway of another machine is reached through whatever listens here.
+    if host.workspace.config.gateway.mode.as_deref() == Some("remote") {
+        return None;
+    }
+    let port = host.workspace.gateway_port(&host.process);
     let who = match procfs::listener(port)? {
+        // It may well be the gateway itself, as a service of the system or in a container.
+        Listener::Hidden if host.unit.as_ref().is_none_or(|unit| !unit.is_of_user) => return None,
         Listener::Hidden => "a process of another user".to_owned(),
-        Listener::Process(pid, line) => {
-            let is_a_gateway = ["openclaw", "clawdbot", "moltbot"].iter().any(|name| line.contains(name))
-                || is_of_service(host, pid);
-            if is_a_gateway {
-                return None;
-            }
-            format!("process {pid} ({line})")
-        }
+        Listener::Process(pid, _) if procfs::is_gateway(pid) || is_of_service(host, pid) => return None,
+        Listener::Process(pid, name) => format!("process {pid} ({name})"),
     };
     let message = format!("{who} listens on it");
     Some(
@@ -245,15 +222,21 @@ fn layers_disagree(host: &Host) -> Vec<Found> {
     found
 }
 
-/// `<state>/agent`, where releases before agents had ids kept everything.
+/// `<state>/agent`, where releases before agents had ids kept everything, and where that belongs now.
+fn misplaced_agent(workspace: &Workspace) -> Option<(PathBuf, PathBuf)> {
+    let old = workspace.paths.state_dir.join("agent");
+    let new = agents::default_dir(&workspace.config, &workspace.paths);
+    let has_store = |dir: &Path| [STORE_FILE, LEGACY_FILE].iter().any(|name| dir.join(name).is_file());
+    (old != new && has_store(&old)).then_some((old, new))
+}
+
+/// Whether a store is about to be moved to where nothing may be made before.
+pub fn awaits_move(workspace: &Workspace) -> bool {
+    misplaced_agent(workspace).is_some_and(|(_, new)| !new.exists())
+}
+
 fn legacy_agent_dir(host: &Host) -> Option<Found> {
-    let state_dir = &host.workspace.paths.state_dir;
-    let old = state_dir.join("agent");
-    let has_store = [STORE_FILE, LEGACY_FILE].iter().any(|name| old.join(name).is_file());
-    if !has_store {
-        return None;
-    }
-    let new = agents::default_dir(&host.workspace.config, &host.workspace.paths);
+    let (old, new) = misplaced_agent(&host.workspace)?;
     let (from, to) = (host.shown(&old), host.shown(&new));
     let finding =
         Finding::new(Code::AgentDirLegacy, from.short.clone(), format!("belongs into {}", to.short));
@@ -302,11 +285,19 @@ fn state_dirs(host: &Host, raw: Option<&Node>) -> Vec<Found> {
         let message = format!("is used as the state folder; its name is {} now", to.short);
         let finding = Finding::new(Code::LegacyStateDir, here.short.clone(), message);
         // Paths that are written down somewhere would lead nowhere.
-        let is_named = raw.is_none_or(|raw| names_folder(raw, &here.full, &here.short));
-        found.push(if is_named {
+        let is_named = raw.is_none_or(|raw| names_folder(raw, host, &paths.state_dir))
+            || host.unit.as_ref().is_some_and(|unit| {
+                paths.state_dir.file_name().is_some_and(|name| unit.names(&name.to_string_lossy()))
+            });
+        let port = host.workspace.gateway_port(&host.process);
+        found.push(if procfs::listener(port).is_some() {
+            finding
+                .remedy("stop the gateway of the earlier release first, then `openclaw doctor --fix`")
+                .into()
+        } else if is_named {
             finding
                 .remedy(format!(
-                    "the config names paths in it: change them, then `mv {} {}`",
+                    "the config or the unit names paths in it: change them, then `mv {} {}`",
                     remedy::shell_path(&here),
                     remedy::shell_path(&to)
                 ))
@@ -337,11 +328,17 @@ fn is_link_to(folder: &Path, target: &Path) -> bool {
     folder != target && folder.canonicalize().ok() == target.canonicalize().ok()
 }
 
-fn names_folder(node: &Node, full: &str, short: &str) -> bool {
+/// Whether a config names a folder, written out, with `~` or with variables.
+fn names_folder(node: &Node, host: &Host, folder: &Path) -> bool {
     match &node.value {
-        Tree::Text(text) => text.contains(full) || text.contains(short),
-        Tree::List(items) => items.iter().any(|item| names_folder(item, full, short)),
-        Tree::Table(members) => members.iter().any(|(_, member)| names_folder(member, full, short)),
+        Tree::Text(text) => {
+            let environment = &host.workspace.environment;
+            let text = systemd_unit::with_variables(text, &|name| environment.for_config(name));
+            let shown = host.shown(folder);
+            text.contains(&shown.full) || text.contains(&shown.short)
+        }
+        Tree::List(items) => items.iter().any(|item| names_folder(item, host, folder)),
+        Tree::Table(members) => members.iter().any(|(_, member)| names_folder(member, host, folder)),
         _ => false,
     }
 }

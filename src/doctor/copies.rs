@@ -1,7 +1,7 @@
 //! Live secrets that stand in files where nobody looks after them. Files are searched, never shown.
 
-use std::collections::BTreeMap;
-use std::os::unix::fs::PermissionsExt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use aho_corasick::AhoCorasick;
@@ -13,13 +13,13 @@ use crate::core::remedy;
 use crate::core::secret::Secret;
 use crate::doctor::permissions::OTHERS;
 use crate::doctor::{Check, Found, Host};
-use crate::sys::files;
 use crate::workspace::agents;
+use crate::workspace::config_store::ConfigStore;
 use crate::workspace::store::{LEGACY_FILE, MODELS_FILE, STORE_FILE};
 
 pub(super) const CHECK: Check = Check {
     name: "copies of secrets",
-    codes: &[Code::CredentialBackup, Code::CredentialCopy],
+    codes: &[Code::CredentialBackup, Code::CredentialCopy, Code::SearchIncomplete],
     mends: &[],
     is_deep: false,
     run,
@@ -27,14 +27,24 @@ pub(super) const CHECK: Check = Check {
 
 /// Shorter ones are no secrets that a provider gave, and would be found everywhere.
 const SHORTEST: usize = 16;
-/// What is searched at most: one file, and all together. Transcripts of a year are not read at every run.
-const LARGEST_FILE: u64 = 4 * 1024 * 1024;
+/// What is searched at most without `--deep`: transcripts of a year are not read at every run.
 const LARGEST_SUM: u64 = 48 * 1024 * 1024;
 /// How deep below the state folder is looked.
 const DEPTH: usize = 5;
 /// Histories of shells, below the home folder.
 const HISTORIES: &[&str] =
     &[".bash_history", ".zsh_history", ".local/share/fish/fish_history", ".ash_history", ".python_history"];
+/// Settings of vendors' programs, in which they keep keys themselves.
+const VENDOR_SETTINGS: &[&str] = &[
+    ".claude.json",
+    ".claude/settings.json",
+    ".claude/settings.local.json",
+    ".codex/config.toml",
+    ".qwen/settings.json",
+    ".qwen/.env",
+];
+/// What the token of the gateway is called.
+const GATEWAY: &str = "the gateway";
 /// Folders of vendors' programs, where backups of their logins are left.
 const VENDOR_DIRS: &[&str] = &[".claude", ".codex", ".qwen"];
 
@@ -49,45 +59,63 @@ fn run(host: &Host) -> Vec<Found> {
         return Vec::new();
     };
     let deadline = Deadline::after(host.limit / 2);
-    let mut left = LARGEST_SUM;
+    let mut left = if host.deep { u64::MAX } else { LARGEST_SUM };
+    let mut passed_over = (0, 0);
     let mut found = Vec::new();
-    for path in candidates(host) {
-        let Ok(metadata) = fs_err::symlink_metadata(&path) else { continue };
-        if !metadata.is_file()
-            || metadata.len() > LARGEST_FILE
-            || metadata.len() > left
-            || deadline.has_passed()
-        {
+    for (length, path) in by_size(candidates(host)) {
+        if length > left || deadline.has_passed() {
+            passed_over = (passed_over.0 + 1, passed_over.1 + length);
             continue;
         }
-        left -= metadata.len();
-        let Ok(content) = files::read(&path) else { continue };
-        let mut inside: Vec<usize> =
-            search.find_iter(&content.bytes).map(|hit| hit.pattern().as_usize()).collect();
-        inside.sort_unstable();
-        inside.dedup();
-        let Some(first) = inside.first() else { continue };
-        let mode = metadata.permissions().mode() & 0o7777;
-        let shown = host.shown(&path);
+        left -= length;
+        let Ok(file) = open(&path) else { continue };
+        let hits = search.stream_find_iter(&file).map_while(Result::ok);
+        let inside: BTreeSet<usize> = hits.map(|hit| hit.pattern().as_usize()).collect();
+        // What changing the config leaves always has the gateway's token; that is no news.
+        let is_news = |at: &&usize| owners[**at] != GATEWAY || !is_private_backup(host, &path);
+        let Some(first) = inside.iter().find(is_news) else { continue };
         let print = Secret::new(patterns[*first]).fingerprint(&host.salt);
         let others = match inside.len() {
             1 => String::new(),
             count => format!(" and {} more", count - 1),
         };
-        let message = format!("mode {mode:04o}, holds {} ({print}){others}", owners[*first]);
-        let is_private = mode & OTHERS == 0;
-        let is_backup = is_private && is_config_backup(host, &path);
-        let code = if is_backup { Code::CredentialBackup } else { Code::CredentialCopy };
-        let typed = remedy::shell_path(&shown);
-        found.push(
-            Finding::new(code, shown.short, message)
-                .remedy(format!(
-                    "`rm {typed}` if nobody needs it; a key that others may have read: rotate it"
-                ))
-                .into(),
-        );
+        found.extend(told(host, &path, &format!("holds {} ({print}){others}", owners[*first])));
+    }
+    if passed_over.0 > 0 {
+        let (files, size) = passed_over;
+        let message = format!("{files} files, {} MiB, were not searched", size / 1024 / 1024);
+        let finding = Finding::new(Code::SearchIncomplete, "copies of secrets", message);
+        found.push(finding.remedy("`openclaw doctor --deep` searches them too").into());
     }
     found
+}
+
+fn told(host: &Host, path: &Path, what: &str) -> Option<Found> {
+    let mode = fs_err::symlink_metadata(path).ok()?.permissions().mode() & 0o7777;
+    let shown = host.shown(path);
+    let code = if is_private_backup(host, path) { Code::CredentialBackup } else { Code::CredentialCopy };
+    let away = if is_named_like_a_copy(path) {
+        format!("`rm {}` if nobody needs it", remedy::shell_path(&shown))
+    } else {
+        "take it out of the file".to_owned()
+    };
+    let finding = Finding::new(code, shown.short, format!("mode {mode:04o}, {what}"));
+    Some(finding.remedy(format!("{away}; a secret that others may have read: rotate it")).into())
+}
+
+/// Regular files and their sizes, the small ones first: more of them are searched before the time is over.
+fn by_size(paths: Vec<PathBuf>) -> Vec<(u64, PathBuf)> {
+    let sized = paths.into_iter().filter_map(|path| {
+        let metadata = fs_err::symlink_metadata(&path).ok().filter(std::fs::Metadata::is_file)?;
+        Some((metadata.len(), path))
+    });
+    let mut sized: Vec<_> = sized.collect();
+    sized.sort();
+    sized
+}
+
+fn open(path: &Path) -> std::io::Result<std::fs::File> {
+    std::fs::OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path)
 }
 
 /// Every live secret and whose it is.
@@ -107,6 +135,7 @@ fn secrets(host: &Host) -> BTreeMap<String, String> {
     for credential in &host.snapshot.env_credentials {
         add(credential.secret.as_ref(), credential.provider);
     }
+    add(host.workspace.gateway_secret(), GATEWAY);
     for key in &host.snapshot.provider_keys {
         add(Some(&key.secret), &key.provider);
     }
@@ -150,7 +179,12 @@ fn homes_of_secrets(host: &Host) -> Vec<PathBuf> {
     let mut homes: Vec<PathBuf> =
         host.report.sources.iter().map(|source| PathBuf::from(&source.path.full)).collect();
     homes.extend([paths.config.clone(), paths.ops.clone(), paths.state_dotenv(), paths.oauth_json.clone()]);
+    homes.extend(ConfigStore::new(paths, &host.workspace.environment).files(&host.reader()));
     homes.extend(host.workspace.logins.iter().filter_map(|login| login.file.clone()));
+    homes.extend(VENDOR_SETTINGS.iter().filter_map(|name| paths.in_home(name)));
+    // Also an agent that the config does not name has its store where it belongs.
+    let agents = fs_err::read_dir(paths.state_dir.join("agents")).into_iter().flatten().flatten();
+    homes.extend(agents.map(|agent| agent.path().join("agent").join(STORE_FILE)));
     for dir in agents::folders(&host.workspace.config, paths, &host.reader()) {
         homes.extend([STORE_FILE, LEGACY_FILE, MODELS_FILE].map(|name| dir.join(name)));
     }
@@ -177,14 +211,16 @@ fn list(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {
 
 fn is_named_like_a_copy(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    [".bak", ".old", ".orig", ".save", ".swp", ".tmp", "~", ".json", ".env", ".txt", ".log"]
-        .iter()
-        .any(|end| name.ends_with(end))
+    // `.bak.1` and its like.
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('.');
+    let ends = [".bak", ".old", ".orig", ".save", ".swp", ".tmp", "~", ".txt", ".log"];
+    ends.iter().any(|end| name.ends_with(end))
 }
 
-/// What changing the config leaves beside it.
-fn is_config_backup(host: &Host, path: &Path) -> bool {
+/// What changing the config leaves beside it, as private as the config itself.
+fn is_private_backup(host: &Host, path: &Path) -> bool {
+    let is_private = fs_err::symlink_metadata(path).is_ok_and(|file| file.permissions().mode() & OTHERS == 0);
     let config = host.workspace.paths.config.display().to_string();
     let end = path.display().to_string().strip_prefix(&format!("{config}.bak")).map(str::to_owned);
-    end.is_some_and(|end| end.chars().all(|c| c == '.' || c.is_ascii_digit()))
+    is_private && end.is_some_and(|end| end.chars().all(|c| c == '.' || c.is_ascii_digit()))
 }

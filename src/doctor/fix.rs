@@ -1,5 +1,6 @@
 //! What doctor changes on a host, how that is written down, and how it is taken back.
 
+use std::cell::Cell;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use serde_json::Value;
 use crate::clock::{Clock, Deadline};
 use crate::core::secret::Secret;
 use crate::exit::CommandError;
-use crate::format::config::Node;
+use crate::format::config::{Node, Tree};
 use crate::format::config_edit::Edit;
 use crate::format::doctor_journal::{Change, Run};
 use crate::process::Process;
@@ -90,6 +91,8 @@ pub struct Mender<'m> {
     pub clock: &'m Clock,
     /// What the changes of this run are filed under, ms since the epoch.
     pub run: i64,
+    /// Whether this run has already left a backup of the config.
+    pub has_backup: Cell<bool>,
 }
 
 impl Mender<'_> {
@@ -146,7 +149,8 @@ impl Mender<'_> {
     }
 
     fn store(&self) -> ConfigStore<'_> {
-        ConfigStore::new(&self.workspace.paths, &self.workspace.environment)
+        let store = ConfigStore::new(&self.workspace.paths, &self.workspace.environment);
+        if self.has_backup.get() { store.without_backup() } else { store }
     }
 
     fn raw(&self) -> Result<Node, String> {
@@ -155,7 +159,9 @@ impl Mender<'_> {
 
     fn edit(&self, edits: Vec<Edit>) -> Result<(), String> {
         let updated = self.store().update(self.clock, &reader(), |_| Ok(edits));
-        updated.map(drop).map_err(|error| error.message().to_owned())
+        let has_changed = updated.map_err(|error| error.message().to_owned())?;
+        self.has_backup.set(self.has_backup.get() || has_changed);
+        Ok(())
     }
 
     fn rename(&self, from: &[String], to: &[String]) -> Result<(), String> {
@@ -164,31 +170,36 @@ impl Mender<'_> {
         if raw.at(to).is_some() {
             return Err(format!("{} is there already", to.join(".")));
         }
-        self.edit(vec![Edit::Set(to.to_vec(), value), Edit::Remove(from.to_vec())])
+        self.edit(vec![Edit::Set(to.to_vec(), value), removal(&raw, from, to)])
     }
 
     /// Takes one change back; tells in words what was done, or why it was left.
-    fn take_back(&self, change: &Change, salt: &str) -> Result<String, String> {
+    fn take_back(&self, change: &Change, salt: &str) -> Result<String, Left> {
         let shown = |path: &Path| self.workspace.paths.shown(path).short;
-        let later = |what: String| format!("{what} was changed since");
+        let later = |what: String| Left::Changed(format!("{what} was changed since"));
         match change {
             Change::Mode { path, before, after } => {
+                if fs_err::symlink_metadata(path).is_err() {
+                    return Err(Left::Changed(format!("{} is gone", shown(path))));
+                }
                 if octal(mode_of(path)?) != *after {
                     return Err(later(format!("the mode of {}", shown(path))));
                 }
-                let mode = u32::from_str_radix(before, 8).map_err(|_| "the journal is damaged".to_owned())?;
+                let mode = u32::from_str_radix(before, 8)
+                    .map_err(|_| Left::Changed("the journal has no such mode".to_owned()))?;
                 set_mode(path, mode)?;
                 Ok(format!("{} has the mode {before} again", shown(path)))
             }
             Change::Config { key, before, after } => {
                 let name = key.join(".");
-                let now = self.raw()?.at(key).map(|node| fingerprint(&node.to_json(), salt));
+                let raw = self.raw()?;
+                let now = raw.at(key).map(|node| fingerprint(&node.to_json(), salt));
                 if now != *after {
                     return Err(later(name));
                 }
                 self.edit(vec![match before {
                     Some(value) => Edit::Set(key.clone(), value.clone()),
-                    None => Edit::Remove(key.clone()),
+                    None => removal(&raw, key, &[]),
                 }])?;
                 Ok(format!("{name} is as it was"))
             }
@@ -221,8 +232,24 @@ impl Mender<'_> {
 pub struct Undone {
     /// What was taken back, in words.
     pub back: Vec<String>,
-    /// What was left, and why.
+    /// What was left for good, and why.
     pub left: Vec<String>,
+    /// What could not be taken back now; it can be tried again.
+    pub failed: Vec<String>,
+}
+
+/// Why a change was not taken back.
+enum Left {
+    /// It is not ours any more.
+    Changed(String),
+    /// It failed.
+    Failed(String),
+}
+
+impl From<String> for Left {
+    fn from(reason: String) -> Self {
+        Self::Failed(reason)
+    }
 }
 
 /// Takes the last run back, the latest change first, wherever the value is still the one that doctor wrote.
@@ -234,6 +261,7 @@ pub fn undo(mender: &Mender<'_>) -> Result<Undone, CommandError> {
     };
     let journal = file.read().map_err(|reason| refused(&file, reason))?;
     let mut undone = Undone::default();
+    let mut kept = Vec::new();
     let Some(Run { at, changes }) = journal.runs.last() else { return Ok(undone) };
     for change in changes.iter().rev() {
         match mender.take_back(change, &journal.salt) {
@@ -247,15 +275,34 @@ pub fn undo(mender: &Mender<'_>) -> Result<Undone, CommandError> {
                     file = JournalFile::in_dir(folder);
                 }
             }
-            Err(reason) => undone.left.push(reason),
+            Err(Left::Changed(reason)) => undone.left.push(reason),
+            Err(Left::Failed(reason)) => {
+                undone.failed.push(reason);
+                kept.insert(0, change.clone());
+            }
         }
     }
     let forget = file.update(mender.clock, |journal| {
         journal.runs.retain(|run| run.at != *at);
+        if !kept.is_empty() {
+            journal.runs.push(Run { at: *at, changes: kept });
+        }
         Ok(())
     });
     forget.map_err(|reason| refused(&file, reason))?;
     Ok(undone)
+}
+
+/// Takes a key away, and with it every object that would be left empty, unless it is on the way to another key.
+fn removal(raw: &Node, key: &[String], other: &[String]) -> Edit {
+    let holds_only_this = |length: &usize| {
+        !other.starts_with(&key[..*length])
+            && raw
+                .at(&key[..*length])
+                .is_some_and(|node| matches!(&node.value, Tree::Table(all) if all.len() == 1))
+    };
+    let emptied = (1..key.len()).rev().take_while(holds_only_this).last();
+    Edit::Remove(key[..emptied.unwrap_or(key.len())].to_vec())
 }
 
 fn reader() -> Reader {
@@ -271,13 +318,12 @@ fn octal(mode: u32) -> String {
 }
 
 fn mode_of(path: &Path) -> Result<u32, String> {
-    let metadata = fs_err::metadata(path).map_err(|error| files::reason(&error))?;
+    let metadata = fs_err::symlink_metadata(path).map_err(|error| files::reason(&error))?;
     Ok(metadata.permissions().mode() & MODE_BITS)
 }
 
 fn set_mode(path: &Path, mode: u32) -> Result<(), String> {
-    fs_err::set_permissions(path, std::fs::Permissions::from_mode(mode))
-        .map_err(|error| files::reason(&error))
+    files::set_mode(path, mode).map_err(|error| files::reason(&error))
 }
 
 /// Renames, never over something that is there.

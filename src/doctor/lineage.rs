@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::core::finding::{Code, Finding};
+use crate::core::login::VendorLogin;
 use crate::doctor::{Check, Found, Host};
 use crate::sys::files;
 use crate::workspace::agents;
@@ -45,6 +46,16 @@ fn shared(host: &Host) -> Vec<Found> {
             }
         }
         seen.push(store);
+    }
+    for login in &host.workspace.logins {
+        let VendorLogin::Present { material, .. } = &login.login else { continue };
+        let Some(token) = material.refresh_token() else { continue };
+        let mirror = format!("{} in ", login.vendor.profile_id());
+        let known = places.get_mut(&token.fingerprint(&host.salt));
+        // The profile that mirrors the login is kept in step with it; another one is not.
+        if let Some(known) = known.filter(|known| known.iter().any(|place| !place.starts_with(&mirror))) {
+            known.push(format!("{} in {}", login.vendor.program(), login.source.path.short));
+        }
     }
     let shared = places.into_iter().filter(|(_, places)| places.len() > 1);
     shared

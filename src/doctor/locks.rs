@@ -24,7 +24,12 @@ fn told(host: &Host, left: &LeftBehind) -> Found {
     let shown = host.shown(&left.place);
     let message = format!("nobody has touched it for {}", span::two_units(left.age_ms));
     let typed = remedy::shell_path(&shown);
-    let command = if left.is_folder { format!("rmdir {typed}") } else { format!("rm {typed}") };
+    let is_empty = fs_err::read_dir(&left.place).is_ok_and(|mut inside| inside.next().is_none());
+    let command = match (left.is_folder, is_empty) {
+        (true, true) => format!("rmdir {typed}"),
+        (true, false) => format!("rm -r {typed}"),
+        (false, _) => format!("rm {typed}"),
+    };
     Finding::new(Code::LockStale, shown.short, message)
         .remedy(format!("`{command}`, once no gateway and no program of the vendor is running"))
         .into()

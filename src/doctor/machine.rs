@@ -1,5 +1,6 @@
 //! The machine under it: room, mounts, time zone, programs, phones.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
@@ -48,9 +49,21 @@ fn run(host: &Host) -> Vec<Found> {
     found
 }
 
-fn room(host: &Host) -> Option<Found> {
-    let state = &host.workspace.paths.state_dir;
-    let folder = state.ancestors().find(|folder| folder.exists())?;
+fn room(host: &Host) -> Vec<Found> {
+    let mut found = Vec::new();
+    let mut disks = Vec::new();
+    for wanted in host.folders() {
+        let Some(folder) = wanted.ancestors().find(|folder| folder.exists()) else { continue };
+        let Ok(device) = fs_err::metadata(folder).map(|metadata| metadata.dev()) else { continue };
+        if !disks.contains(&device) {
+            disks.push(device);
+            found.extend(room_in(host, folder));
+        }
+    }
+    found
+}
+
+fn room_in(host: &Host, folder: &Path) -> Option<Found> {
     let disk = statvfs(folder).ok()?;
     let bytes = wide(disk.blocks_available()).saturating_mul(wide(disk.fragment_size()));
     // File systems without a fixed number of inodes say that there are none at all.

@@ -11,6 +11,7 @@ mod network;
 mod permissions;
 mod service;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -22,10 +23,13 @@ use crate::core::finding::{Code, Finding};
 use crate::core::report::Report;
 use crate::core::snapshot::Snapshot;
 use crate::process::Process;
+use crate::sys::procfs;
 use crate::sys::reader::Reader;
 use crate::workspace::Workspace;
+use crate::workspace::agents;
 use crate::workspace::unit::Unit;
 
+pub use config::awaits_move;
 pub use fix::{Consent, Fix, Mender, Undone, undo};
 
 /// A host as doctor looks at it: loaded once, shared by all checks.
@@ -44,6 +48,8 @@ pub struct Host {
     pub unit: Option<Unit>,
     /// The salt of the fingerprints.
     pub salt: String,
+    /// Whether providers may be contacted, and large files searched.
+    pub deep: bool,
     /// How long each check may take.
     pub limit: Duration,
 }
@@ -52,6 +58,23 @@ impl Host {
     /// The instant of the judgement.
     fn now(&self) -> EpochMs {
         self.report.generated_at
+    }
+
+    /// Who runs the gateway without being its service: a process of ours on its port.
+    fn bare_gateway(&self) -> Option<i32> {
+        procfs::gateway_on(self.workspace.gateway_port(&self.process))
+    }
+
+    /// The folders in which something has to be saved: the state, the config and every store.
+    fn folders(&self) -> Vec<PathBuf> {
+        let paths = &self.workspace.paths;
+        let mut folders = vec![paths.state_dir.clone()];
+        folders.extend(paths.config.parent().map(Path::to_owned));
+        folders.push(self.workspace.agent.dir.clone());
+        folders.extend(agents::folders(&self.workspace.config, paths, &self.reader()));
+        folders.sort();
+        folders.dedup();
+        folders
     }
 
     fn reader(&self) -> Reader {
@@ -125,6 +148,13 @@ impl Scope {
     /// Whether a finding is wanted.
     pub fn wants(&self, code: Code) -> bool {
         (self.only.is_empty() || self.only.contains(&code)) && !self.skip.contains(&code)
+    }
+
+    /// Whether anything that runs could find this.
+    pub fn reaches(&self, code: Code) -> bool {
+        code == Code::CheckTimeout
+            || (self.wants(code)
+                && CHECKS.iter().any(|check| self.includes(check) && check.codes.contains(&code)))
     }
 
     fn includes(&self, check: &Check) -> bool {

@@ -1,13 +1,16 @@
 //! The gateway's service: whether it runs, and whether it sees what this shell sees.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::unistd::{User, geteuid};
 
 use crate::clock::Deadline;
+use crate::core::assess;
 use crate::core::finding::{Code, Finding};
 use crate::core::login::Vendor;
+use crate::core::model_ref;
 use crate::core::provider;
 use crate::core::remedy;
 use crate::doctor::fix::{Consent, Fix, Step};
@@ -16,7 +19,7 @@ use crate::doctor::{Check, Found, Host};
 use crate::process;
 use crate::process::Process;
 use crate::sync;
-use crate::sys::systemd::{self, UnitState};
+use crate::sys::systemd::{self, Silent, UnitState};
 use crate::whereabouts::{self, Name, PROCESS, Viewer};
 use crate::workspace::unit::Unit;
 use crate::workspace::{Request, Workspace};
@@ -32,6 +35,7 @@ pub(super) const CHECK: Check = Check {
         Code::ServiceHomeDiffers,
         Code::ServiceManagerUnreachable,
         Code::ServicePathLacks,
+        Code::ServiceProcessOlder,
         Code::ServiceProcessStale,
         Code::ServiceSecretReadable,
         Code::ServiceStopped,
@@ -42,12 +46,20 @@ pub(super) const CHECK: Check = Check {
 };
 
 fn run(host: &Host) -> Vec<Found> {
-    let Some(unit) = &host.unit else { return absent(host).into_iter().collect() };
     let deadline = Deadline::after(host.limit.mul_f64(0.8));
+    let Some(unit) = &host.unit else {
+        return absent(host).into_iter().chain(other_eyes(host, deadline)).collect();
+    };
     let mut found = Vec::new();
-    match systemd::show(host.process.variables(), unit.is_of_user, &unit.name, deadline) {
+    let asked = Deadline::after(host.limit.mul_f64(0.3));
+    match systemd::show(host.process.variables(), unit.is_of_user, &unit.name, asked) {
         Ok(state) => found.extend(running(unit, &state)),
-        Err(reason) => {
+        Err(Silent::TimedOut) => {
+            let finding = Finding::new(Code::CheckTimeout, unit.name.clone(), Silent::TimedOut.to_string());
+            found.push(finding.remedy("`systemctl --user list-jobs` shows what it waits for").into());
+            return found;
+        }
+        Err(Silent::Unknown(reason)) => {
             let finding = Finding::new(Code::ServiceManagerUnreachable, unit.name.clone(), reason);
             let command = format!("{} status {}", unit.systemctl(), unit.name);
             found.push(
@@ -149,7 +161,6 @@ fn path_lacks(host: &Host, unit: &Unit) -> Vec<Found> {
                 unit.name.clone(),
                 format!("has no {folder} on its PATH, where {name} is"),
             );
-            let folder = remedy::shell_word(&folder);
             found.push(
                 finding
                     .remedy(format!(
@@ -173,7 +184,12 @@ fn path_lacks(host: &Host, unit: &Unit) -> Vec<Found> {
 
 fn lingering(host: &Host, unit: &Unit, deadline: Deadline) -> Option<Found> {
     let user = User::from_uid(geteuid()).ok().flatten()?.name;
-    if !unit.is_of_user || systemd::lingers(host.process.variables(), &user, deadline) != Some(false) {
+    // Root in the home of somebody else would be asked about itself.
+    let home = host.workspace.paths.in_home("")?;
+    if fs_err::metadata(home).ok()?.uid() != geteuid().as_raw()
+        || !unit.is_of_user
+        || systemd::lingers(host.process.variables(), &user, deadline) != Some(false)
+    {
         return None;
     }
     let finding =
@@ -191,9 +207,7 @@ fn other_eyes(host: &Host, deadline: Deadline) -> Vec<Found> {
     let reader = host.reader();
     let workspace = &host.workspace;
     let installation = &workspace.request.installation;
-    let Some(unit) = Unit::find(&host.process, &workspace.paths, &reader, installation) else {
-        return Vec::new();
-    };
+    let unit = Unit::find(&host.process, &workspace.paths, &reader, installation);
     let request = Request { is_tolerant: true, ..workspace.request.clone() };
     let load = |process: &Process| {
         let workspace = Workspace::load(process, &host.clock, &request, deadline)?;
@@ -201,8 +215,11 @@ fn other_eyes(host: &Host, deadline: Deadline) -> Vec<Found> {
         Ok((workspace, snapshot))
     };
     let Ok(own) = load(&host.process) else { return Vec::new() };
-    let name = unit.name.clone();
-    let (others, _) = whereabouts::others(&host.process, unit, deadline, &load);
+    let name = unit.as_ref().map_or_else(|| "the gateway".to_owned(), |unit| unit.name.clone());
+    let others = match unit {
+        Some(unit) => whereabouts::others(&host.process, unit, deadline, &load).0,
+        None => whereabouts::bare(host.bare_gateway(), &load),
+    };
     let mut found = Vec::new();
     for other in &others {
         let theirs = &other.workspace.paths;
@@ -226,7 +243,7 @@ fn other_eyes(host: &Host, deadline: Deadline) -> Vec<Found> {
     let variables: BTreeSet<&str> = viewers
         .iter()
         .flat_map(|viewer| viewer.workspace.environment.names())
-        .filter(|name| provider::is_credential_variable(name))
+        .filter(|name| provider::is_credential_variable(name) && is_in_use(host, name))
         .collect();
     for variable in variables {
         let asked = Name::Variable(variable.to_owned());
@@ -239,8 +256,22 @@ fn other_eyes(host: &Host, deadline: Deadline) -> Vec<Found> {
         }
         found.extend(answer.notes.into_iter().map(|note| {
             let remedy = format!("restart it once the value is right: `openclaw where {variable}` compares");
-            Finding::new(Code::ServiceProcessStale, name.clone(), note).remedy(remedy).into()
+            Finding::new(Code::ServiceProcessOlder, name.clone(), note).remedy(remedy).into()
         }));
     }
     found
+}
+
+/// Whether a variable could serve a model that is configured: what a shell has beside that is nobody's business.
+fn is_in_use(host: &Host, variable: &str) -> bool {
+    let settings = &host.snapshot.models;
+    let default = std::iter::once(&host.report.resolved_default);
+    let models = assess::models_in_use(&host.snapshot).chain(default);
+    let mut providers = models.filter_map(|text| model_ref::resolve(text, &settings.aliases).model());
+    let is_of_gateway = variable.starts_with("OPENCLAW_") || variable.starts_with("CLAWDBOT_");
+    is_of_gateway
+        || providers.any(|model| {
+            provider::find(&model.provider).is_some_and(|known| known.env.contains(&variable))
+                || provider::of_more_keys(variable).is_some_and(|known| known.id == model.provider)
+        })
 }

@@ -105,7 +105,7 @@ pub struct Agent {
     pub model: ModelSelection,
 }
 
-/// What the `gateway` section says; its secrets are not kept.
+/// What the `gateway` section says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gateway {
     /// `local` or `remote`.
@@ -114,8 +114,8 @@ pub struct Gateway {
     pub port: Option<u64>,
     /// Where it listens.
     pub bind: Option<String>,
-    /// Whether there is a token or a password.
-    pub has_auth: bool,
+    /// The token or the password, the one that `auth.mode` names first.
+    pub secret: Option<Secret>,
     /// `token` or `password`.
     pub auth_mode: Option<&'static str>,
 }
@@ -297,7 +297,10 @@ fn read_gateway(gateway: &Section<'_>, config: &mut Config) {
     let auth = gateway.section("auth");
     auth.closed(&["mode", "token", "password", "allowTailscale"]);
     let auth_mode = auth.one_of("mode", &["token", "password"]);
-    let secrets = [auth.text("token"), auth.text("password")];
+    let mut secrets = [auth.text("token"), auth.text("password")];
+    if auth_mode == Some("password") {
+        secrets.reverse();
+    }
     auth.flag("allowTailscale");
     let port = gateway.whole("port");
     if port.is_some_and(|port| port == 0 || port > u64::from(u16::MAX)) {
@@ -307,7 +310,7 @@ fn read_gateway(gateway: &Section<'_>, config: &mut Config) {
         mode: gateway.text("mode").and_then(trimmed),
         port,
         bind: gateway.text("bind").and_then(trimmed),
-        has_auth: secrets.into_iter().flatten().any(|secret| !secret.trim().is_empty()),
+        secret: secrets.into_iter().flatten().find(|secret| !secret.trim().is_empty()).map(Secret::new),
         auth_mode,
     };
 }

@@ -88,11 +88,15 @@ impl Journal {
     }
 
     /// The content of the file; the oldest runs are forgotten.
-    pub fn write(&self) -> Vec<u8> {
+    ///
+    /// # Errors
+    ///
+    /// A path that is no text cannot be written down.
+    pub fn write(&self) -> Result<Vec<u8>, String> {
         let from = self.runs.len().saturating_sub(KEPT_RUNS);
         let kept = Self { version: 1, runs: self.runs[from..].to_vec(), ..self.clone() };
-        let mut bytes = serde_json::to_vec_pretty(&kept).unwrap_or_default();
+        let mut bytes = serde_json::to_vec_pretty(&kept).map_err(|error| error.to_string())?;
         bytes.push(b'\n');
-        bytes
+        Ok(bytes)
     }
 }

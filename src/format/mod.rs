@@ -8,6 +8,7 @@ pub mod config_edit;
 pub mod config_sections;
 pub mod doctor_journal;
 pub mod dotenv;
+pub mod gateway_request;
 pub mod jwt;
 pub mod legacy;
 pub mod model_list;

@@ -1,13 +1,14 @@
 //! `ops.json`: the settings of this program that must not stand in `openclaw.json`.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 
 use url::Url;
 
 use crate::core::endpoint;
 use crate::core::provider::{self, PROVIDERS};
 use crate::core::report::Refreshable;
-use crate::format::config::{Node, Problem};
+use crate::format::config::{Node, Problem, Tree};
 use crate::format::ops_monitor::{self, MonitorOps};
 use crate::format::section::{Notes, Section};
 
@@ -34,8 +35,23 @@ pub struct Ops {
     pub external_refresh: ExternalRefresh,
     /// `monitor`.
     pub monitor: MonitorOps,
+    /// `exporter`.
+    pub exporter: ExporterOps,
     /// `providers`, under their catalogue ids.
     pub providers: Vec<(String, ProviderOps)>,
+}
+
+/// The settings of the exporter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExporterOps {
+    /// `exporter.listen`: where it serves.
+    pub listen: Option<SocketAddr>,
+    /// `exporter.agents`: whom it shows; empty for the default one.
+    pub agents: Vec<String>,
+    /// Whether `exporter.agents` is `"all"`.
+    pub is_for_all_agents: bool,
+    /// Whether `exporter.labels` is `full`.
+    pub is_full: bool,
 }
 
 /// What stands in the place of the catalogue's endpoints and clients.
@@ -72,7 +88,7 @@ const PROVIDER_KEYS: &[&str] =
 pub fn read(tree: &Node) -> Result<Ops, Vec<Problem>> {
     let notes = RefCell::new(Notes::default());
     let root = Section::root(tree, &notes);
-    root.closed(&["check", "monitor", "providers", "refresh"]);
+    root.closed(&["check", "exporter", "monitor", "providers", "refresh"]);
     let check = root.section("check");
     check.closed(&["warnAfter", "refreshable"]);
     let refresh = root.section("refresh");
@@ -91,11 +107,27 @@ pub fn read(tree: &Node) -> Result<Ops, Vec<Problem>> {
             _ => ExternalRefresh::Direct,
         },
         monitor: ops_monitor::read(&root.section("monitor")),
+        exporter: exporter(&root.section("exporter")),
         providers: providers(&root.section("providers")),
     };
     let mut notes = notes.into_inner();
     notes.problems.append(&mut notes.unknown);
     if notes.problems.is_empty() { Ok(ops) } else { Err(notes.problems) }
+}
+
+fn exporter(section: &Section<'_>) -> ExporterOps {
+    section.closed(&["agents", "labels", "listen"]);
+    let listen = section.text("listen").and_then(|text| {
+        let address = text.trim().parse().ok();
+        address.or_else(|| section.wrong("listen", "expected IP:PORT such as \"127.0.0.1:9878\""))
+    });
+    let is_word = section.node("agents").is_some_and(|node| matches!(node.value, Tree::Text(_)));
+    ExporterOps {
+        listen,
+        is_for_all_agents: is_word && section.one_of("agents", &["all"]).is_some(),
+        agents: if is_word { Vec::new() } else { section.texts("agents") },
+        is_full: section.one_of("labels", &["minimal", "full"]) == Some("full"),
+    }
 }
 
 fn providers(section: &Section<'_>) -> Vec<(String, ProviderOps)> {

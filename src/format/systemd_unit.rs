@@ -92,6 +92,33 @@ pub fn expand(text: &str, specifiers: &BTreeMap<char, String>) -> String {
     expanded
 }
 
+/// Replaces `$NAME`, `${NAME}`, `${NAME:-DEFAULT}` and `${NAME:+OTHER}`, as environment.d(5) does; what is unset is empty.
+pub fn with_variables(text: &str, value_of: &dyn Fn(&str) -> Option<String>) -> String {
+    let mut expanded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        expanded.push_str(&rest[..at]);
+        let behind = &rest[at + 1..];
+        let end = || behind.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(behind.len());
+        let braced = behind.strip_prefix('{').and_then(|inner| inner.split_once('}'));
+        let (inner, after) = braced.unwrap_or_else(|| behind.split_at(end()));
+        let (name, other) = inner.split_once(':').map_or((inner, None), |(name, other)| (name, Some(other)));
+        if is_name(name) {
+            let value = value_of(name).filter(|value| !value.is_empty());
+            match (value, other.and_then(|other| other.split_at_checked(1))) {
+                (None, Some(("-", default))) => expanded.push_str(default),
+                (Some(_), Some(("+", instead))) => expanded.push_str(instead),
+                (value, _) => expanded.push_str(&value.unwrap_or_default()),
+            }
+            rest = after;
+        } else {
+            expanded.push('$');
+            rest = behind;
+        }
+    }
+    expanded + rest
+}
+
 /// The assignments of an `EnvironmentFile=`: no specifiers, `#` and `;` start a comment only at the start of a line.
 pub fn environment_file(text: &str) -> Vec<Assignment> {
     let mut found = Vec::new();
@@ -156,7 +183,7 @@ fn unquoted(value: &str) -> String {
 }
 
 /// Splits at blanks outside of quotes and takes the quotes and C escapes away.
-fn words(text: &str) -> Vec<String> {
+pub fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let (mut word, mut quote, mut is_open) = (String::new(), None, false);
     let mut rest = text.chars();
@@ -199,7 +226,7 @@ mod tests {
 
     use proptest::prelude::{ProptestConfig, proptest};
 
-    use super::{Assignment, environment, environment_file, parse};
+    use super::{Assignment, environment, environment_file, parse, with_variables};
 
     fn pairs(found: Vec<Assignment>) -> Vec<(String, String, usize)> {
         found.into_iter().map(|entry| (entry.name, entry.value, entry.line)).collect()
@@ -254,6 +281,19 @@ mod tests {
         assert_eq!(pairs(environment_file(text)), expected);
     }
 
+    #[test]
+    fn variables_of_the_manager_build_on_each_other() {
+        let value_of = |name: &str| (name == "HOME").then(|| "/home/me".to_owned());
+        for (text, expected) in [
+            ("${HOME}/bin:$HOME/x", "/home/me/bin:/home/me/x"),
+            ("${NO:-sk-x}/${HOME:+y}", "sk-x/y"),
+            ("a$NO.b$", "a.b$"),
+            ("cost: 5$ ${", "cost: 5$ ${"),
+        ] {
+            assert_eq!(with_variables(text, &value_of), expected, "{text}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: if cfg!(debug_assertions) { 256 } else { 20_000 }, ..ProptestConfig::default() })]
         #[test]
@@ -263,6 +303,7 @@ mod tests {
                 environment(&entry.value, entry.line, &BTreeMap::new());
             }
             environment_file(&text);
+            with_variables(&text, &|_| None);
         }
     }
 }

@@ -95,6 +95,9 @@ fn summary(diagnosis: &Diagnosis) -> String {
     .into_iter()
     .flatten()
     .collect();
+    if counts.is_empty() && diagnosis.is_partial {
+        return "nothing of what was looked for is there; other things were not looked for".to_owned();
+    }
     if counts.is_empty() {
         return "nothing is wrong with the credentials of this host".to_owned();
     }

@@ -18,6 +18,40 @@ pub struct Content {
     pub modified_ms: i64,
 }
 
+/// What tells that a file is still the one that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// There is no such file.
+    Absent,
+    /// It cannot be looked at, for this reason.
+    Hidden(io::ErrorKind),
+    /// It is there.
+    Present {
+        /// Device and inode.
+        place: (u64, u64),
+        /// Bytes.
+        size: u64,
+        /// Last modification, s and ns.
+        modified: (i64, i64),
+        /// Last change of content, owner or mode, s and ns.
+        changed: (i64, i64),
+    },
+}
+
+/// The identity of a file or folder; links are followed, one that leads nowhere counts itself.
+pub fn identity(path: &Path) -> Identity {
+    match fs_err::metadata(path).or_else(|_| fs_err::symlink_metadata(path)) {
+        Ok(metadata) => Identity::Present {
+            place: (metadata.dev(), metadata.ino()),
+            size: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Identity::Absent,
+        Err(error) => Identity::Hidden(error.kind()),
+    }
+}
+
 /// Why a file gave no content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReadFailure {
@@ -122,6 +156,14 @@ impl From<io::Error> for ReplaceError {
     }
 }
 
+/// Replaces a file that others must read, such as what `node_exporter` collects: 0644, by a rename.
+pub fn replace_public(target: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = private_file(target, &temporary_prefix(target), bytes)?;
+    file.as_file_mut().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    file.persist(target).map_err(|refused| refused.error)?;
+    sync_directory(target.parent().unwrap_or(Path::new("/")))
+}
+
 /// The name of temporary files that belong to this one; what is left of a killed writer has it too.
 fn temporary_prefix(target: &Path) -> String {
     format!(".{}.openclaw-", target.file_name().unwrap_or_default().to_string_lossy())
@@ -207,6 +249,19 @@ pub fn remove_orphans(target: &Path) {
             drop(fs_err::remove_file(entry.path()));
         }
     }
+}
+
+/// Sets the mode of a file or folder itself: a link is refused, and so is what is neither.
+pub fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    let file = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits())
+        .open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() && !metadata.is_dir() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is neither a file nor a folder"));
+    }
+    file.set_permissions(std::fs::Permissions::from_mode(mode))
 }
 
 /// Makes a durable 0600 file of blanks, or takes the one that is there.

@@ -17,6 +17,8 @@ use crate::core::secret::Secret;
 const OUR_NAME: &str = concat!("openclaw/", env!("CARGO_PKG_VERSION"));
 /// An answer about credentials has a few KiB, a list of models some hundred.
 const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
+/// How long a provider may take to accept a connection.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Headers that are kept of an answer: its time, and when to come back.
 const TOLD_IN: &[&str] = &["date", "retry-after", "retry-after-ms"];
 
@@ -179,6 +181,11 @@ async fn exchange(request: &Request, host: &str, arriving: &mut Arriving) -> Res
 }
 
 fn client(url: &Url) -> reqwest::Result<Client> {
+    // A proxy of the environment has no business with this machine.
+    if is_near(url) { builder().no_proxy().build() } else { builder().build() }
+}
+
+fn builder() -> ClientBuilder {
     static CRYPTOGRAPHY: Once = Once::new();
     CRYPTOGRAPHY.call_once(|| {
         // Somebody else in the process may have chosen before: that is as good.
@@ -186,8 +193,67 @@ fn client(url: &Url) -> reqwest::Result<Client> {
     });
     #[expect(clippy::disallowed_methods, reason = "this is the place")]
     let builder = with_roots(Client::builder()).redirect(Policy::none()).tcp_nodelay(true);
-    // A proxy of the environment has no business with this machine.
-    if is_near(url) { builder.no_proxy().build() } else { builder.build() }
+    builder
+}
+
+/// Clients that stay open for many requests, for answers that come in pieces.
+#[derive(Clone, Debug)]
+pub struct Lasting {
+    /// For this machine and its network, past any proxy.
+    near: Client,
+    /// For everybody else.
+    far: Client,
+}
+
+impl Lasting {
+    /// Makes both; the error says what the system lacks.
+    pub fn new() -> Result<Self, String> {
+        let made = |is_near: bool| -> reqwest::Result<Client> {
+            let builder = builder().connect_timeout(CONNECT_LIMIT);
+            if is_near { builder.no_proxy().build() } else { builder.build() }
+        };
+        let told = |error: reqwest::Error| innermost(&error);
+        Ok(Self { near: made(true).map_err(told)?, far: made(false).map_err(told)? })
+    }
+
+    /// Posts a body and waits for the head of the answer, at most `limit`. A redirect is a failure: nobody else is to see
+    /// the credential.
+    pub async fn post(
+        &self,
+        url: Url,
+        mut headers: HeaderMap,
+        body: bytes::Bytes,
+        limit: Duration,
+    ) -> Result<Response, Failure> {
+        let host = host_of(&url);
+        headers.insert(USER_AGENT, HeaderValue::from_static(OUR_NAME));
+        let client = if is_near(&url) { &self.near } else { &self.far };
+        let sent = client.post(url).headers(headers).body(body).send();
+        let answer = tokio::time::timeout(limit, sent)
+            .await
+            .map_err(|_| Failure::TimedOut(host.clone(), limit))?
+            .map_err(|error| failure(&host, &error))?;
+        if answer.status().is_redirection() {
+            return Err(Failure::Redirected(host, redirected_to(&answer)));
+        }
+        Ok(answer)
+    }
+}
+
+/// The rest of an answer that is no good, up to what any honest one needs.
+pub async fn whole(mut answer: Response, limit: Duration) -> String {
+    let mut body = Vec::new();
+    let read = async {
+        while let Ok(Some(chunk)) = answer.chunk().await {
+            body.extend_from_slice(&chunk);
+            if body.len() > LARGEST_ANSWER {
+                break;
+            }
+        }
+    };
+    // What has come by then is what there is.
+    drop(tokio::time::timeout(limit, read).await);
+    String::from_utf8_lossy(&body).into_owned()
 }
 
 /// The platform's roots; Android gives them to Java programs only, so there Mozilla's are built in.

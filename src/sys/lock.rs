@@ -4,6 +4,7 @@
 //! Between our own processes an advisory lock on the folder comes first, so that two of us never break the same stale
 //! lock: the protocol itself leaves a window there.
 
+use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -109,8 +110,8 @@ pub struct Lock {
     held: Vec<Held>,
     /// The sign of life of one that is held for long.
     heartbeat: Option<Heartbeat>,
-    /// Open as long as the lock is held: closing one gives the turn away.
-    between_us: Vec<std::fs::File>,
+    /// Held as long as the lock is.
+    between_us: Vec<Turn>,
 }
 
 /// One place of a lock, as it was when it was made; without an identity when it was gone at once.
@@ -143,15 +144,16 @@ pub fn acquire(
     interrupted: &dyn Fn() -> bool,
 ) -> Result<Lock, LockError> {
     let folders = protocol.places.iter().filter_map(|place| place.parent());
-    let folders: Vec<_> = folders.filter_map(|folder| fs_err::File::open(folder).ok()).collect();
-    let mut turns = 0;
+    let folders = folders.filter_map(|folder| fs_err::File::open(folder).ok());
+    let mut folders: VecDeque<_> = folders.map(fs_err::File::into_file).collect();
+    let mut turns = Vec::new();
     let (mut waited, mut wait) = (Duration::ZERO, FIRST_WAIT);
     loop {
-        while folders.get(turns).is_some_and(|folder| has_turn(folder.file())) {
-            turns += 1;
+        while let Some(folder) = folders.pop_front_if(|folder| has_turn(folder)) {
+            turns.push(Turn(folder));
         }
         let mut busy = protocol.places.first();
-        if turns == folders.len() {
+        if folders.is_empty() {
             // What is taken goes again when one is busy, so that nobody waits for us who holds that one.
             let mut lock = Lock { held: Vec::new(), heartbeat: None, between_us: Vec::new() };
             busy = None;
@@ -166,7 +168,7 @@ pub fn acquire(
                 }
             }
             if busy.is_none() {
-                lock.between_us = folders.into_iter().map(fs_err::File::into_file).collect();
+                lock.between_us = turns;
                 return Ok(lock);
             }
         }
@@ -184,15 +186,26 @@ pub fn acquire(
 
 /// A turn among our own processes for a file that the Node program writes without any lock; `None` when another one
 /// of us does not finish.
-pub fn between_us(target: &Path, clock: &Clock) -> Option<std::fs::File> {
+pub fn between_us(target: &Path, clock: &Clock) -> Option<Turn> {
     let folder = fs_err::File::open(target.parent()?).ok()?.into_file();
     for _ in 0..TURN_TRIES {
         if has_turn(&folder) {
-            return Some(folder);
+            return Some(Turn(folder));
         }
         clock.sleep(LONGEST_WAIT);
     }
     None
+}
+
+/// A turn among our own processes; dropping it gives it away. Closing the folder would not: a child that was made at that
+/// moment has it open until it becomes another program.
+#[derive(Debug)]
+pub struct Turn(std::fs::File);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        drop(self.0.unlock());
+    }
 }
 
 /// One try for the turn among our own processes. A file system that knows no such lock gives it to everybody.

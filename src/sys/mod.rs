@@ -1,8 +1,11 @@
 //! Doors to the machine. They know no domain type but secrets.
 
 pub mod child;
+pub mod connections;
+pub mod daemon;
 pub mod files;
 pub mod http_client;
+pub mod http_server;
 pub mod keychain;
 pub mod lock;
 pub mod loopback;

@@ -58,10 +58,49 @@ fn started_ms(pid: i32) -> Option<i64> {
     Some(boot * 1000 + ticks * 1000 / TICKS_PER_SECOND)
 }
 
+/// Bytes of a page of memory on every system that `/proc/self/statm` is read on here.
+const PAGE: u64 = 4096;
+
+/// What this process takes of the machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Footprint {
+    /// Resident memory in bytes.
+    pub resident: u64,
+    /// User and system time in ms.
+    pub cpu_ms: i64,
+    /// Threads.
+    pub threads: u64,
+    /// Open files and sockets.
+    pub handles: usize,
+    /// When it was started, ms since the epoch.
+    pub started_ms: i64,
+}
+
+/// Resident memory of this process in bytes.
+pub fn resident() -> Option<u64> {
+    let pages = fs_err::read_to_string("/proc/self/statm").ok()?;
+    Some(pages.split_whitespace().nth(1)?.parse::<u64>().ok()? * PAGE)
+}
+
+/// What this process takes; `None` where there is no `/proc`.
+pub fn footprint() -> Option<Footprint> {
+    let stat = fs_err::read_to_string("/proc/self/stat").ok()?;
+    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+    let number = |field: usize| fields.get(field - 3)?.parse::<i64>().ok();
+    Some(Footprint {
+        resident: resident()?,
+        cpu_ms: (number(14)? + number(15)?) * 1000 / TICKS_PER_SECOND,
+        threads: u64::try_from(number(20)?).ok()?,
+        // The listing itself is one of them.
+        handles: fs_err::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1),
+        started_ms: started_ms(i32::try_from(std::process::id()).ok()?)?,
+    })
+}
+
 /// Who listens on a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listener {
-    /// A process that can be seen: its id and its command line.
+    /// A process that can be seen: its id and its name.
     Process(i32, String),
     /// A process of somebody else.
     Hidden,
@@ -86,7 +125,7 @@ pub fn listener(port: u16) -> Option<Listener> {
         };
         let handles = fs_err::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
         if handles.filter_map(|handle| fs_err::read_link(handle.path()).ok()).any(|link| holds(&link)) {
-            return Some(Listener::Process(pid, command_line(pid)));
+            return Some(Listener::Process(pid, name(pid)));
         }
     }
     Some(Listener::Hidden)
@@ -100,16 +139,61 @@ fn listening_inode(line: &str, port: u16) -> Option<String> {
     is_meant.then(|| (*inode).to_owned())
 }
 
-/// The program and its first argument: what comes behind may hold secrets.
-fn command_line(pid: i32) -> String {
+/// The name of a process; what it was started with may hold secrets.
+fn name(pid: i32) -> String {
+    fs_err::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
+}
+
+/// Programs that are a gateway of this kind, by release.
+const GATEWAYS: &[&str] = &["openclaw", "clawdbot", "moltbot"];
+
+/// Whether a process is a gateway of this kind.
+pub fn is_gateway(pid: i32) -> bool {
+    runs(pid, GATEWAYS)
+}
+
+/// The gateway that listens on a port, when it is one that can be seen.
+pub fn gateway_on(port: u16) -> Option<i32> {
+    match listener(port)? {
+        Listener::Process(pid, _) if is_gateway(pid) => Some(pid),
+        _ => None,
+    }
+}
+
+/// Whether a process runs one of these programs, by itself or as the first argument of an interpreter.
+fn runs(pid: i32, programs: &[&str]) -> bool {
     let line = fs_err::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words = line.split(|byte| *byte == 0).filter(|word| !word.is_empty()).take(2);
-    words.map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
+    words.map(String::from_utf8_lossy).any(|word| is_of(&word, programs))
+}
+
+/// Whether a path leads to a program of this name, or into a folder of it: `/usr/lib/openclaw/dist/entry.js`.
+fn is_of(word: &str, programs: &[&str]) -> bool {
+    let is_named = |part: &str| {
+        programs
+            .iter()
+            .any(|name| part == *name || part.strip_prefix(name).is_some_and(|rest| rest == "-gateway"))
+    };
+    !word.starts_with('-') && word.split('/').any(is_named)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::listening_inode;
+    use super::{is_of, listening_inode};
+
+    #[test]
+    fn programs_are_known_by_their_name_and_their_folder() {
+        for (word, is_ours) in [
+            ("openclaw", true),
+            ("/usr/bin/openclaw-gateway", true),
+            ("/usr/lib/node_modules/openclaw/dist/entry.js", true),
+            ("/tmp/openclaw-notes.py", false),
+            ("--openclaw", false),
+            ("python3", false),
+        ] {
+            assert_eq!(is_of(word, &["openclaw"]), is_ours, "{word}");
+        }
+    }
 
     #[test]
     fn listening_sockets_are_found_by_port() {

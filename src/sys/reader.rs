@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::clock::Deadline;
-use crate::sys::files::{self, Content, ReadFailure};
+use crate::sys::files::{self, Content, Identity, ReadFailure};
 
 /// Works on files on a thread of its own. When a call does not return in time, the thread is left behind and the next
 /// call gets a new one.
@@ -25,7 +25,12 @@ struct State {
     awaited: VecDeque<PathBuf>,
     /// Answered before anybody wanted it.
     ready: HashMap<PathBuf, Result<Content, ReadFailure>>,
+    /// What was looked at, and as what; `None` when that took too long.
+    seen: Vec<(PathBuf, Option<Identity>)>,
 }
+
+/// What a file was just before it was read, and what was read.
+type Looked = (Identity, Result<Content, ReadFailure>);
 
 type Job = Box<dyn FnOnce() -> Box<dyn Any + Send> + Send>;
 
@@ -63,14 +68,14 @@ impl Reader {
             state.request(path.to_owned());
         }
         while let Some(first) = state.awaited.pop_front() {
-            let answer = state.answer(self.patience()).and_then(|answer| answer.downcast().ok());
+            let answer: Option<Looked> = state.answer(self.patience()).and_then(downcast);
             if answer.is_none() {
                 // What else was asked for starts again on a new thread.
                 for path in std::mem::take(&mut state.awaited) {
                     state.request(path);
                 }
             }
-            let answer = answer.map_or_else(|| Err(not_in_time()), |answer| *answer);
+            let answer = state.note(&first, answer);
             if first == path {
                 return answer;
             }
@@ -84,17 +89,40 @@ impl Reader {
         let mut state = self.state.borrow_mut();
         // Answers come in the order of the jobs: what was asked for before is collected first.
         while let Some(first) = state.awaited.pop_front() {
-            let answer = state.answer(self.patience())?.downcast().ok()?;
-            state.ready.insert(first, *answer);
+            let answer = state.answer(self.patience()).and_then(downcast);
+            let is_late = answer.is_none();
+            let answer = state.note(&first, answer);
+            if is_late {
+                return None;
+            }
+            state.ready.insert(first, answer);
         }
         state.send(Box::new(move || Box::new(job())));
-        state.answer(self.patience())?.downcast().ok().map(|answer| *answer)
+        state.answer(self.patience()).and_then(downcast)
+    }
+
+    /// Looks at folders whose listing decides something.
+    pub fn look_at(&self, folders: Vec<PathBuf>) {
+        let wanted = folders.clone();
+        let looked = self.call(move || wanted.iter().map(|path| files::identity(path)).collect::<Vec<_>>());
+        let mut identities = looked.unwrap_or_default().into_iter();
+        let seen = folders.into_iter().map(|path| (path, identities.next()));
+        self.state.borrow_mut().seen.extend(seen);
+    }
+
+    /// Everything that was looked at, with what it was just before it was read; `None` where that took too long.
+    pub fn seen(&self) -> Vec<(PathBuf, Option<Identity>)> {
+        self.state.borrow().seen.clone()
     }
 
     /// One hung file may take half of what is left, so that others still get their turn.
     fn patience(&self) -> Duration {
         self.deadline.remaining() / 2
     }
+}
+
+fn downcast<T: 'static>(answer: Box<dyn Any + Send>) -> Option<T> {
+    answer.downcast().ok().map(|answer| *answer)
 }
 
 fn not_in_time() -> ReadFailure {
@@ -104,7 +132,12 @@ fn not_in_time() -> ReadFailure {
 impl State {
     fn request(&mut self, path: PathBuf) {
         let wanted = path.clone();
-        self.send(Box::new(move || Box::new(files::read(&wanted))));
+        self.send(Box::new(move || -> Box<dyn Any + Send> {
+            // In this order: what is replaced in between is noticed the next time.
+            let identity = files::identity(&wanted);
+            let looked: Looked = (identity, files::read(&wanted));
+            Box::new(looked)
+        }));
         self.awaited.push_back(path);
     }
 
@@ -116,6 +149,14 @@ impl State {
             // A thread that is gone shows when its answer is waited for.
             drop(worker.jobs.send(job));
         }
+    }
+
+    /// Remembers what a file was, and gives what was read.
+    fn note(&mut self, path: &Path, answer: Option<Looked>) -> Result<Content, ReadFailure> {
+        let (identity, content) = answer
+            .map_or_else(|| (None, Err(not_in_time())), |(identity, content)| (Some(identity), content));
+        self.seen.push((path.to_owned(), identity));
+        content
     }
 
     /// The next answer; on time-out the thread is left behind.

@@ -17,11 +17,23 @@ struct State {
 
 static STATE: OnceLock<State> = OnceLock::new();
 
+/// Whether this process ends by a signal only when it says so itself.
+static IS_DAEMON: AtomicBool = AtomicBool::new(false);
+
+/// From now on signals are the business of a daemon that finishes its work before it ends: none has its default effect
+/// here.
+pub fn leave_to_the_daemon() {
+    IS_DAEMON.store(true, Ordering::SeqCst);
+}
+
 /// While it lives, SIGINT, SIGTERM and SIGHUP wait; one that came takes effect when the last guard goes.
-pub struct Deferred(&'static State);
+pub struct Deferred(Option<&'static State>);
 
 /// Puts signals off until the guard is dropped.
 pub fn defer() -> Deferred {
+    if IS_DAEMON.load(Ordering::SeqCst) {
+        return Deferred(None);
+    }
     let state = STATE.get_or_init(|| {
         let armed = Arc::new(AtomicBool::new(true));
         let pending = [SIGINT, SIGTERM, SIGHUP]
@@ -42,26 +54,27 @@ pub fn defer() -> Deferred {
     *guards += 1;
     state.armed.store(false, Ordering::SeqCst);
     drop(guards);
-    Deferred(state)
+    Deferred(Some(state))
 }
 
 impl Deferred {
     /// Whether a signal is waiting.
     pub fn is_pending(&self) -> bool {
-        self.0.pending.iter().any(|(_, caught)| caught.load(Ordering::SeqCst))
+        self.0.is_some_and(|state| state.pending.iter().any(|(_, caught)| caught.load(Ordering::SeqCst)))
     }
 }
 
 impl Drop for Deferred {
     fn drop(&mut self) {
-        let mut guards = self.0.guards.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(state) = self.0 else { return };
+        let mut guards = state.guards.lock().unwrap_or_else(PoisonError::into_inner);
         *guards = guards.saturating_sub(1);
         if *guards > 0 {
             return;
         }
-        self.0.armed.store(true, Ordering::SeqCst);
+        state.armed.store(true, Ordering::SeqCst);
         drop(guards);
-        for (signal, caught) in &self.0.pending {
+        for (signal, caught) in &state.pending {
             if caught.swap(false, Ordering::SeqCst) {
                 drop(low_level::emulate_default_handler(*signal));
             }

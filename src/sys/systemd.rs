@@ -26,31 +26,46 @@ pub struct UnitState {
     pub main_pid: Option<i32>,
 }
 
+/// Why a service manager said nothing of a unit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Silent {
+    /// It cannot be asked, or does not know the unit.
+    #[error("{0}")]
+    Unknown(String),
+    /// It does not answer.
+    #[error("systemctl does not answer")]
+    TimedOut,
+}
+
 /// Asks for the state of a unit.
 pub fn show(
     variables: &BTreeMap<OsString, OsString>,
     is_of_user: bool,
     unit: &str,
     deadline: Deadline,
-) -> Result<UnitState, String> {
+) -> Result<UnitState, Silent> {
     let mut command = Command::new("systemctl");
     command.env_clear().envs(variables);
     if is_of_user {
         command.arg("--user");
     }
-    command.args(["show", unit, "--property=ActiveState,SubState,Result,UnitFileState,MainPID"]);
+    command.args(["show", unit, "--property=LoadState,ActiveState,SubState,Result,UnitFileState,MainPID"]);
     let printed = child::output(&mut command, deadline, OUTPUT_LIMIT).map_err(|failure| match failure {
-        Failure::NotStarted(reason) => format!("systemctl cannot be started: {reason}"),
-        Failure::TimedOut => "systemctl does not answer".to_owned(),
-        Failure::TooMuchOutput => "systemctl prints too much".to_owned(),
+        Failure::NotStarted(reason) => Silent::Unknown(format!("systemctl cannot be started: {reason}")),
+        Failure::TimedOut => Silent::TimedOut,
+        Failure::TooMuchOutput => Silent::Unknown("systemctl prints too much".to_owned()),
         Failure::Ended(_) if is_of_user => {
-            "`systemctl --user` finds no service manager of this user".to_owned()
+            Silent::Unknown("`systemctl --user` finds no service manager of this user".to_owned())
         }
-        Failure::Ended(_) => "`systemctl` finds no service manager".to_owned(),
+        Failure::Ended(_) => Silent::Unknown("`systemctl` finds no service manager".to_owned()),
     })?;
     let printed = String::from_utf8_lossy(&printed);
     let properties: HashMap<_, _> = printed.lines().filter_map(|line| line.split_once('=')).collect();
     let text = |name: &str| properties.get(name).map(|value| (*value).to_owned()).unwrap_or_default();
+    // Whoever asks is not the user whose service it is, or the manager has not read the unit yet.
+    if text("LoadState") == "not-found" {
+        return Err(Silent::Unknown(format!("the service manager that answers does not know {unit}")));
+    }
     Ok(UnitState {
         active: text("ActiveState"),
         sub: text("SubState"),

@@ -89,7 +89,8 @@ pub fn others(
         Ok(viewer) => viewers.push(viewer),
         Err(error) => notes.push(format!("{name}: {}", error.message())),
     }
-    match state.and_then(|state| state.main_pid.map(procfs::running).transpose()) {
+    let running = state.map_err(|silent| silent.to_string());
+    match running.and_then(|state| state.main_pid.map(procfs::running).transpose()) {
         Ok(Some(running)) => match Viewer::process(running, load) {
             Ok(viewer) => viewers.push(viewer),
             Err(error) => notes.push(format!("the process of {name}: {}", error.message())),
@@ -98,6 +99,12 @@ pub fn others(
         Err(reason) => notes.push(reason),
     }
     (viewers, notes)
+}
+
+/// The viewer of a gateway that runs without a service, when there is one that can be seen.
+pub fn bare(pid: Option<i32>, load: Load<'_>) -> Vec<Viewer> {
+    let running = pid.and_then(|pid| procfs::running(pid).ok());
+    running.and_then(|running| Viewer::process(running, load).ok()).into_iter().collect()
 }
 
 /// The whole answer. Without a name every provider is asked about that anybody has a credential for.

@@ -38,6 +38,9 @@ pub struct Viewer {
     pub started: Option<EpochMs>,
 }
 
+/// The kernel tells the start of the machine in whole seconds, in ms.
+const SLACK: EpochMs = 2_000;
+
 /// The word of the one that asks.
 pub const SHELL: &str = "shell";
 /// The word of the installed service.
@@ -313,7 +316,7 @@ impl Viewer {
     pub fn may_be_older(&self, seen: &Provenance) -> Option<String> {
         let started = self.started?;
         let origin = seen.winning().filter(|origin| origin.layer == LayerKind::Dotenv.word())?;
-        let written = origin.modified.filter(|written| *written > started)?;
+        let written = origin.modified.filter(|written| *written > started + SLACK)?;
         let age = span::two_units(written.saturating_sub(started));
         Some(format!(
             "{} was written {age} after {} was started, which may still have the older value of {}",

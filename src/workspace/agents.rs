@@ -117,7 +117,7 @@ fn dir_of(id: &str, config: &Config, paths: &Paths) -> PathBuf {
 }
 
 /// Agents of the config, `main`, and every folder that has a store.
-fn known(config: &Config, paths: &Paths, reader: &Reader) -> Vec<String> {
+pub fn known(config: &Config, paths: &Paths, reader: &Reader) -> Vec<String> {
     let mut ids = vec![MAIN.to_owned()];
     ids.extend(config.agents.iter().map(|agent| normalize(&agent.id)));
     let folder = paths.state_dir.join("agents");

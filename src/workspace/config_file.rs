@@ -87,6 +87,11 @@ impl<'r> ConfigFile<'r> {
         })
     }
 
+    /// Every file that was read.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|(path, _)| path.clone()).collect()
+    }
+
     fn parse(&mut self, path: &Path, bytes: &[u8]) -> Result<Node, (String, Origin)> {
         let file = self.files.len();
         let text = String::from_utf8_lossy(bytes);

@@ -26,12 +26,19 @@ const OLDER_BACKUPS: usize = 4;
 pub struct ConfigStore<'w> {
     paths: &'w Paths,
     environment: &'w Environment,
+    keeps_backup: bool,
 }
 
 impl<'w> ConfigStore<'w> {
     /// The config of this workspace, with the environment that its variables come from.
     pub fn new(paths: &'w Paths, environment: &'w Environment) -> Self {
-        Self { paths, environment }
+        Self { paths, environment, keeps_backup: true }
+    }
+
+    /// The same for a further change of one run: the backup shows what stood there before the first.
+    #[must_use]
+    pub fn without_backup(self) -> Self {
+        Self { keeps_backup: false, ..self }
     }
 
     /// Applies what `plan` makes of the config as it is once nobody else of us writes it.
@@ -56,7 +63,7 @@ impl<'w> ConfigStore<'w> {
         let _turn = lock::between_us(&target, clock)
             .ok_or_else(|| CommandError::refused(format!("another openclaw is writing {shown}")))?;
         let Some(change) = self.change(reader, plan)? else { return Ok(false) };
-        if let Some(old) = &change.old {
+        if let Some(old) = change.old.as_ref().filter(|_| self.keeps_backup) {
             back_up(&target, old).map_err(io)?;
         }
         match files::replace(&target, change.new.as_bytes()) {
@@ -76,6 +83,14 @@ impl<'w> ConfigStore<'w> {
         plan: impl FnOnce(&Config) -> Result<Vec<Edit>, CommandError>,
     ) -> Result<(), CommandError> {
         self.change(reader, plan).map(drop)
+    }
+
+    /// The files that the config consists of, those that it includes too.
+    pub fn files(&self, reader: &Reader) -> Vec<PathBuf> {
+        let mut file = ConfigFile::new(reader, self.paths, &self.paths.config);
+        // What cannot be read is told elsewhere.
+        drop(file.load());
+        file.paths()
     }
 
     /// The config as it is written, variables not replaced; empty when there is none.

@@ -52,7 +52,7 @@ impl JournalFile {
             random::hex(SALT_BYTES).map_err(told)?.expose().clone_into(&mut journal.salt);
         }
         let result = edit(&mut journal)?;
-        match files::replace(&target, &journal.write()) {
+        match files::replace(&target, &journal.write()?) {
             Ok(_) => Ok(result),
             Err(ReplaceError::Unchanged(error) | ReplaceError::Torn(error, _)) => Err(told(error)),
         }

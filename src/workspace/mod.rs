@@ -6,6 +6,7 @@ pub mod agents;
 pub mod config_file;
 pub mod config_store;
 pub mod environment;
+pub mod gateway;
 pub mod journal;
 mod loader;
 pub mod logins;
@@ -13,14 +14,16 @@ pub mod memory;
 pub mod monitor_state;
 pub mod paths;
 pub mod recovery;
+pub mod seen;
 pub mod source;
 pub mod store;
 pub mod unit;
 pub mod vendor_file;
+mod view;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::clock::{Clock, Deadline};
@@ -33,16 +36,14 @@ use crate::core::order::Rules;
 use crate::core::provider;
 use crate::core::refresh::RefreshRecord;
 use crate::core::secret::Secret;
-use crate::core::snapshot::{
-    FilePath, LoginFacts, ModelSettings, ProfileRecord, ProviderKey, ShellEnv, Snapshot, Source,
-};
-use crate::core::store::{AuthStore, Rejection, UsageStats};
+use crate::core::snapshot::{LoginFacts, ModelSettings, ProviderKey, ShellEnv, Snapshot, Source};
+use crate::core::store::AuthStore;
 use crate::core::usage::UsageRecord;
 use crate::exit::CommandError;
 use crate::format::config_sections::Config;
 use crate::format::ops::Ops;
 use crate::format::ops_state::OpsState;
-use crate::process::Process;
+use crate::process::{self, Process};
 use crate::sys::reader::Reader;
 use agents::AgentContext;
 use environment::Environment;
@@ -50,7 +51,9 @@ use loader::Loader;
 use logins::Login;
 use paths::{Installation, Paths};
 use recovery::Recovery;
+use seen::Seen;
 use store::{CredentialStore, StoreState};
+use view::View;
 
 /// How long the agents' folders may take to list.
 const LISTING_LIMIT: Duration = Duration::from_secs(5);
@@ -94,6 +97,8 @@ pub struct Workspace {
     pub memory: OpsState,
     /// Tokens of an interrupted refresh.
     pub parked: Vec<Parked>,
+    /// The files that all of this is from.
+    pub seen: Seen,
     shell_env: ShellEnv,
     provider_keys: Vec<ProviderKey>,
     sources: Vec<Source>,
@@ -125,6 +130,7 @@ impl Workspace {
         request: &Request,
         deadline: Deadline,
     ) -> Result<Self, CommandError> {
+        let started = clock.now().timestamp_millis();
         let reader = Reader::new(deadline);
         let paths = Paths::resolve(process, &reader, &request.installation)?;
         let expected_dir =
@@ -135,6 +141,11 @@ impl Workspace {
         reader.prefetch(
             settings.into_iter().chain(dotenvs).chain(expected).chain(logins::files(process, &paths)),
         );
+        let mut folders = vec![paths.state_dir.clone(), paths.state_dir.join("agents")];
+        folders.extend(paths.state_dir.parent().map(Path::to_owned));
+        folders.push(Recovery::of(&paths).folder().to_owned());
+        folders.extend(process.path_var(&process::CREDENTIALS_DIRECTORY).map(|dir| paths.expand(dir)));
+        reader.look_at(folders);
         let mut loader = Loader {
             process,
             clock,
@@ -167,6 +178,7 @@ impl Workspace {
         let (shell_env, finding) = environment.import_shell(process, &config.env, deadline);
         loader.findings.extend(finding);
         let Loader { sources, findings, .. } = loader;
+        let seen = Seen::of(&reader, started, process.keychain_program().is_none());
         Ok(Self {
             request: request.clone(),
             paths: paths.clone(),
@@ -181,12 +193,18 @@ impl Workspace {
             logins,
             memory,
             parked,
+            seen,
             shell_env,
             provider_keys,
             sources,
             findings,
             adc_exists,
         })
+    }
+
+    /// Every place that was looked at.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
     }
 
     /// The agent's own store as understood; empty when it is absent or unreadable.
@@ -397,53 +415,5 @@ impl Workspace {
             allowed: self.config.models.iter().map(|(key, _)| key.clone()).collect(),
             aliases: self.config.aliases(),
         }
-    }
-}
-
-/// What an agent sees of one or two stores.
-struct View<'w> {
-    workspace: &'w Workspace,
-    /// E-mail addresses that the config gives to profiles.
-    emails: HashMap<&'w str, &'w str>,
-    profiles: Vec<ProfileRecord>,
-    rejected: Vec<(String, Rejection)>,
-    usage: Vec<(String, UsageStats)>,
-    findings: Vec<Finding>,
-}
-
-impl<'w> View<'w> {
-    fn new(workspace: &'w Workspace) -> Self {
-        let configured = workspace.config.auth_profiles.iter();
-        let emails = configured.filter_map(|(id, profile)| Some((id.as_str(), profile.email.as_deref()?)));
-        Self {
-            workspace,
-            emails: emails.collect(),
-            profiles: Vec::new(),
-            rejected: Vec::new(),
-            usage: Vec::new(),
-            findings: Vec::new(),
-        }
-    }
-
-    fn add(&mut self, store: &AuthStore, path: FilePath, inherited: bool, counts: &dyn Fn(&str) -> bool) {
-        let path = Arc::new(path);
-        for (id, credential) in store.profiles.iter().filter(|(id, _)| counts(id)) {
-            let stored = credential.email.as_deref().map(str::trim).filter(|email| !email.is_empty());
-            self.profiles.push(ProfileRecord {
-                id: id.clone(),
-                credential: credential.clone(),
-                email: self.emails.get(id.as_str()).copied().or(stored).map(str::to_owned),
-                store: Arc::clone(&path),
-                inherited,
-                login: self.workspace.login_facts(id, credential),
-                refresh: self.workspace.refresh_record(credential),
-            });
-        }
-        self.rejected.extend(store.rejected.iter().filter(|(id, _)| counts(id)).cloned());
-        self.usage.extend(store.usage.iter().filter(|(id, _)| counts(id)).cloned());
-        self.findings.extend(store.duplicates.iter().filter(|id| counts(id)).map(|id| {
-            let message = format!("stands more than once in {}; the last one counts", path.short);
-            Finding::new(Code::ProfileDuplicate, id.clone(), message)
-        }));
     }
 }

@@ -28,6 +28,11 @@ impl Recovery {
         Self { folder: paths.state_dir.join("recovery") }
     }
 
+    /// Where they lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Everything that is parked, with its file.
     pub fn parked(&self) -> Vec<Parked> {
         let entries = fs_err::read_dir(&self.folder).into_iter().flatten().flatten();

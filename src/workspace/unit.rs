@@ -57,6 +57,8 @@ pub struct Unit {
     home: Option<PathBuf>,
     folder: Option<PathBuf>,
     credentials: Option<PathBuf>,
+    /// Everything that the unit and its drop-ins say, which may hold secrets.
+    says: Vec<Secret>,
 }
 
 impl Unit {
@@ -94,6 +96,11 @@ impl Unit {
             }
         }
         None
+    }
+
+    /// Whether the unit or a drop-in names something.
+    pub fn names(&self, text: &str) -> bool {
+        self.says.iter().any(|said| said.expose().contains(text))
     }
 
     /// The environment that systemd gives to the service.
@@ -152,9 +159,8 @@ impl Place<'_> {
         });
         // Prefixes of the program say how it is started (systemd.service(5)).
         let program = last("ExecStart").and_then(|line| {
-            let word =
-                line.trim_start_matches(['-', '@', ':', '+', '!']).split_whitespace().next()?.to_owned();
-            Some(PathBuf::from(systemd_unit::expand(word.trim_matches('"'), &specifiers)))
+            let words = systemd_unit::words(line.trim_start_matches(['-', '@', ':', '+', '!']));
+            words.first().map(|word| PathBuf::from(systemd_unit::expand(word, &specifiers)))
         });
         let hands_credentials = ["LoadCredential", "LoadCredentialEncrypted", "SetCredential"];
         let has_credentials = hands_credentials.iter().any(|key| last(key).is_some());
@@ -170,6 +176,11 @@ impl Place<'_> {
             program,
             home,
             folder,
+            says: sources
+                .iter()
+                .flat_map(|(_, _, entries)| entries)
+                .map(|entry| Secret::new(systemd_unit::expand(&entry.value, &specifiers)))
+                .collect(),
             credentials: has_credentials.then(|| PathBuf::from(run).join("credentials").join(name)),
         };
         self.read_environment(&mut unit, &sources, &specifiers);
@@ -219,8 +230,11 @@ impl Place<'_> {
                     let found = systemd_unit::environment_file(&text);
                     all.extend(found.into_iter().map(|found| variable(found, "environment-file", &path)));
                 }
-                Err(ReadFailure::Absent | ReadFailure::Failed(_)) if is_optional => {}
-                Err(_) => unit.missing_files.push((path, said_at)),
+                // What systemd may read and this user may not is not missing, and a pattern names no file.
+                Err(ReadFailure::Absent) if !is_optional && !is_pattern(&path) => {
+                    unit.missing_files.push((path, said_at));
+                }
+                Err(ReadFailure::Absent | ReadFailure::Failed(_)) => {}
             }
         }
         all.retain(|variable| !unset.contains(&variable.name));
@@ -234,8 +248,15 @@ impl Place<'_> {
         let mut found = Vec::new();
         for (file, bytes) in self.conf_files(&folder) {
             let text = String::from_utf8_lossy(&bytes).into_owned();
-            let assigned = systemd_unit::environment_file(&text);
-            found.extend(assigned.into_iter().map(|assigned| variable(assigned, "manager", &file)));
+            for assigned in systemd_unit::environment_file(&text) {
+                let before = |name: &str| {
+                    let set = found.iter().rfind(|known: &&UnitVariable| known.name == name);
+                    let home = (name == "HOME").then(|| self.home.display().to_string());
+                    set.map(|set| set.value.expose().to_owned()).or(home)
+                };
+                let value = systemd_unit::with_variables(&assigned.value, &before);
+                found.push(variable(Assignment { value, ..assigned }, "manager", &file));
+            }
         }
         found
     }
@@ -288,6 +309,10 @@ impl Place<'_> {
             ('p', stem.to_owned()),
         ])
     }
+}
+
+fn is_pattern(path: &Path) -> bool {
+    path.to_string_lossy().contains(['*', '?', '['])
 }
 
 fn parsed(bytes: &[u8]) -> Vec<Entry> {

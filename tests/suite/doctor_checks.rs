@@ -215,6 +215,15 @@ const CASES: &[(&str, Break)] = &[
         env.file(UNIT, "[Service]\nExecStart=/bin/true\n");
         &["service-path-lacks"]
     }),
+    ("search-incomplete", |env| {
+        // A file with a hole in it costs no disk.
+        env.file(".openclaw/transcript.log", "");
+        let file =
+            std::fs::OpenOptions::new().write(true).open(env.path(".openclaw/transcript.log")).unwrap();
+        file.set_len(60 * 1024 * 1024).unwrap();
+        env.private();
+        &["search-incomplete"]
+    }),
     ("service-secret-readable", |env| {
         env.replace_in(UNIT, "ExecStart", &format!("Environment=OPENAI_API_KEY={KEY}\nExecStart"));
         &["service-secret-readable"]
@@ -263,9 +272,7 @@ const CASES: &[(&str, Break)] = &[
         &["store-superseded"]
     }),
     ("sync-performed", |env| {
-        env.change_profiles(|profiles| {
-            drop(profiles.as_object_mut().unwrap().remove("anthropic:claude-cli"))
-        });
+        env.change_profiles(forget_claude);
         env.private();
         &["sync-performed"]
     }),
@@ -290,6 +297,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("refresh-failed", "the_memory_of_refreshes_is_told"),
     ("refresh-not-saved", "the_memory_of_refreshes_is_told"),
     ("service-absent", "a_real_systemd_shows_what_is_wrong_with_the_service"),
+    ("service-process-older", "a_real_systemd_shows_what_is_wrong_with_the_service"),
     ("service-process-stale", "a_real_systemd_shows_what_is_wrong_with_the_service"),
     ("state-dir-unwritable", "mounts_that_lie_are_found"),
     ("sync-not-saved", "a_disk_without_room_is_told_before_a_login_is_lost"),
@@ -298,6 +306,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("timezone-unknown", "an_unknown_time_zone_is_told"),
     ("vendor-login-read-only", "mounts_that_lie_are_found"),
 ];
+
+fn forget_claude(profiles: &mut serde_json::Value) {
+    profiles.as_object_mut().unwrap().remove("anthropic:claude-cli");
+}
 
 fn token(expires: i64) -> serde_json::Value {
     json!({"type": "token", "provider": "zz", "token": "t-0123456789abcdefghij", "expires": expires})
@@ -521,7 +533,7 @@ fn files_of_another_user_are_told() {
         found(&document, "owner-foreign")["remedy"]
             .as_str()
             .unwrap()
-            .contains("sudo chown root ~/.openclaw/.env")
+            .contains("sudo chown -h root ~/.openclaw/.env")
     );
 }
 
@@ -540,8 +552,7 @@ fn a_disk_without_room_is_told_before_a_login_is_lost() {
     }
     // A sync that finds no room is silenced by the disk that is its cause.
     let env = healthy();
-    env.change_profiles(|profiles| drop(profiles.as_object_mut().unwrap().remove("anthropic:claude-cli")))
-        .private();
+    env.change_profiles(forget_claude).private();
     let script = "mkdir keep && cp -a .openclaw/. keep/ && mount -t tmpfs -o mode=700,size=64k tmpfs .openclaw && \
                   cp -a keep/. .openclaw/ && ! cat /dev/zero >.openclaw/fill 2>/dev/null && \
                   exec $program doctor --json --only disk-full,sync-not-saved";
@@ -593,10 +604,9 @@ fn a_check_that_hangs_costs_itself_and_not_the_report() {
     // The rest of the report is there, and what hung is named.
     assert!(found(&document, "provider-missing").is_object(), "{document:#}");
     let hung = found(&document, "check-timeout");
-    let unreachable = found(&document, "service-manager-unreachable");
-    assert!(
-        hung["subject"] == "gateway service"
-            || unreachable["message"].as_str().is_some_and(|told| told.contains("does not answer")),
+    assert_eq!(
+        (hung["subject"].as_str(), hung["message"].as_str()),
+        (Some("openclaw-gateway.service"), Some("systemctl does not answer")),
         "{document:#}"
     );
 }

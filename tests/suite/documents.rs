@@ -11,8 +11,12 @@ use openclaw::core::finding::Code;
 use openclaw::core::oauth::{self, LoginFlow};
 use openclaw::core::probe;
 use openclaw::core::provider::PROVIDERS;
+use openclaw::core::read_error::ReadError;
 use openclaw::doctor::CHECKS;
 use openclaw::exit::ExitStatus;
+use openclaw::metrics::catalogue::METRICS;
+use openclaw::metrics::collector::MOST_PROFILES;
+use openclaw::metrics::label::LONGEST;
 use openclaw::process::{ENV_VARS, Process};
 use openclaw::usage;
 
@@ -65,8 +69,13 @@ fn interface() -> String {
         &["models", "auth", "login", "--help"],
         &["models", "auth", "refresh", "--help"],
         &["models", "scan", "--help"],
+        &["exporter", "--help"],
+        &["monitor", "--help"],
+        &["monitor", "simulate", "--help"],
+        &["monitor", "drill", "--help"],
         &["onboard", "--help"],
         &["doctor", "--help"],
+        &["gateway", "--help"],
         &["where", "--help"],
     ] {
         let help = TestEnv::new().run(command).stdout;
@@ -183,6 +192,46 @@ fn doctor() -> String {
     text
 }
 
+fn metrics() -> String {
+    let mut text = String::from(
+        "# Metrics\n\nGenerated from the code by the test suite; edit the code, not this file.\n\n\
+         What `openclaw exporter` serves at `/metrics`. Rules, a dashboard and examples are in [monitoring/](monitoring/).\n\n\
+         - Instants are seconds since the epoch, not countdowns: `… - time()` is what is left.\n\
+         - A sample that would say nothing is absent: a key that does not expire has no expiry. A profile that was removed \
+         is gone with the next scrape.\n\
+         - E-mail addresses and paths are told with `--labels full` only. A label value has at most ",
+    );
+    let _ = writeln!(
+        text,
+        "{LONGEST} characters; a longer one ends with a part of its digest.\n\
+         - At most {MOST_PROFILES} profiles are shown; `openclaw_exporter_dropped_profiles_total` counts the others.\n\
+         - `openclaw_exporter_*` and `process_*` are of the exporter itself: `--stdout` and `--textfile` have none.\n\n\
+         | metric | type | labels | meaning |\n| --- | --- | --- | --- |"
+    );
+    let mut sorted: Vec<_> = METRICS.iter().collect();
+    sorted.sort_by_key(|metric| metric.name);
+    for metric in sorted {
+        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let _ = writeln!(
+            text,
+            "| `{}` | {} | {} | {} |",
+            metric.name,
+            metric.kind.word(),
+            labels.join(", "),
+            metric.help
+        );
+    }
+    text.push_str("\n## Reasons of read errors\n\nEach is there at zero before it happens.\n\n");
+    for reason in ReadError::ALL {
+        let _ = writeln!(text, "- `{}`", reason.word());
+    }
+    text.push_str("\n## Classes of refresh failures\n\n");
+    for class in FailureClass::ALL {
+        let _ = writeln!(text, "- `{}`: {}", class.word(), class.entry().2);
+    }
+    text
+}
+
 #[test]
 fn the_doctor_reference_is_current_and_knows_every_finding() {
     assert_current("docs/doctor.md", &doctor());
@@ -194,6 +243,11 @@ fn the_doctor_reference_is_current_and_knows_every_finding() {
     for check in CHECKS {
         assert!(check.mends.iter().all(|code| check.codes.contains(code)), "{}", check.name);
     }
+}
+
+#[test]
+fn the_metrics_reference_is_current() {
+    assert_current("docs/metrics.md", &metrics());
 }
 
 #[test]
@@ -221,7 +275,14 @@ fn compatibility_names_only_cases_that_a_test_of_ours_covers() {
 #[test]
 fn every_key_of_ops_json_is_documented() {
     let readme = fs_err::read_to_string(format!("{ROOT}/docs/ops.md")).unwrap();
-    for key in ["check.warnAfter", "check.refreshable", "refresh.external"] {
+    for key in [
+        "check.warnAfter",
+        "check.refreshable",
+        "exporter.agents",
+        "exporter.labels",
+        "exporter.listen",
+        "refresh.external",
+    ] {
         assert!(readme.contains(&format!("`{key}`")), "{key}");
     }
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::support::{DAY, HOUR, STORE, TestEnv, has, oauth, outcome, real_now_ms, skipped};
+use crate::support::host::healthy;
+use crate::support::{CONFIG, DAY, HOUR, STORE, TestEnv, has, oauth, outcome, real_now_ms, skipped};
 
 /// System calls that change something or reach out.
 const TRACED: &str = "trace=openat,open,creat,openat2,socket,connect,mkdir,mkdirat,rename,renameat,renameat2,unlink,\
@@ -68,9 +69,11 @@ fn host() -> TestEnv {
 fn without_sync_nothing_is_opened_for_writing_and_no_socket_is_made() {
     let env = host();
     let before = crate::support::tree(&env.path(""));
-    for args in
-        [&["models", "status", "--no-sync"][..], &["models", "status", "--no-sync", "--json", "--check"]]
-    {
+    for args in [
+        &["models", "status", "--no-sync"][..],
+        &["models", "status", "--no-sync", "--json", "--check"],
+        &["exporter", "--stdout"],
+    ] {
         let Some(calls) = traced(&env, args) else { return };
         for call in &calls {
             assert!(!call.is_write() && !call.reaches_out(), "{}", call.line);
@@ -107,4 +110,21 @@ fn with_sync_only_the_agent_folder_is_written_and_vendor_files_are_read_only() {
     assert!(!Path::new(&format!("{folder}/auth-profiles.json.lock")).exists());
     let left: Vec<_> = fs_err::read_dir(&folder).unwrap().flatten().map(|entry| entry.file_name()).collect();
     assert_eq!(left, ["auth-profiles.json"]);
+}
+
+#[test]
+fn a_doctor_asks_nobody_on_the_network_and_changes_only_what_it_says() {
+    let env = healthy();
+    env.mode(CONFIG, 0o644).mode(".openclaw/.env", 0o644);
+    for args in [&["doctor", "--non-interactive"][..], &["doctor", "--fix"], &["where"]] {
+        let Some(calls) = traced(&env, args) else { return };
+        let state = env.path(".openclaw").display().to_string();
+        let relative = |line: &str| line.contains(&state) || !line.contains('"');
+        for call in &calls {
+            assert!(!call.line.contains("AF_INET"), "{}", call.line);
+            // What a program that was asked writes for itself is its own business.
+            assert!(!call.is_write() || relative(&call.line), "{args:?}: {}", call.line);
+        }
+    }
+    assert!(env.text(".openclaw/doctor-journal.json").contains("openclaw.json"));
 }

@@ -41,13 +41,20 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("whereabouts", &["workspace", "core", "sys", "clock", "exit", "process"]),
     ("doctor", &["sync", "whereabouts", "workspace", "core", "format", "sys", "clock", "exit", "process"]),
     ("render", &["core", "exit", "format"]),
+    ("metrics", &["sync", "usage", "workspace", "core", "format", "sys", "clock", "exit", "process"]),
+    (
+        "gateway",
+        &["refresh", "sync", "workspace", "render", "core", "format", "sys", "clock", "exit", "process"],
+    ),
     (
         "cli",
         &[
             "doctor",
+            "gateway",
             "sync",
             "login",
             "monitor",
+            "metrics",
             "probe",
             "refresh",
             "scan",

@@ -216,7 +216,7 @@ fn alertmanager_holds_one_alert_of_the_right_severity_and_ends_it() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let limit = Deadline::after(Duration::from_secs(60));
+    let limit = Deadline::after(Duration::from_mins(1));
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(!limit.has_passed());
         Clock::System.sleep(Duration::from_millis(50));

@@ -51,7 +51,7 @@ pub(crate) fn healthy() -> TestEnv {
 pub(crate) fn systemctl_says(env: &TestEnv, active: &str, file: &str) {
     env.file(
         "systemctl.says",
-        format!("ActiveState={active}\nSubState=x\nResult=success\nUnitFileState={file}\nMainPID=0\n"),
+        format!("LoadState=loaded\nActiveState={active}\nSubState=x\nResult=success\nUnitFileState={file}\nMainPID=0\n"),
     );
 }
 
