@@ -286,7 +286,7 @@ fn a_desktop_shows_it_and_the_next_notice_takes_its_place() {
     }
     let env = host(json!({"type": "desktop"}));
     env.profiles(json!({ID: token("anthropic", json!(real_now_ms() + HOUR))}));
-    let program = env!("CARGO_BIN_EXE_openclaw");
+    let (program, ended) = (env!("CARGO_BIN_EXE_openclaw"), real_now_ms() - 2 * HOUR);
     // No gateway runs here and there is no network: the desktop alone tells.
     let script = format!(
         r#"set -eu
@@ -297,9 +297,9 @@ fn a_desktop_shows_it_and_the_next_notice_takes_its_place() {
         trap 'kill $d $x' EXIT
         until dbus-send --session --print-reply --dest=org.freedesktop.DBus / org.freedesktop.DBus.NameHasOwner string:org.freedesktop.Notifications | grep -q 'boolean true'; do kill -0 $d; sleep 0.05; done
         code=0; {program} monitor --once 2>once.log || code=$?; echo $code >code
-        sed -i 's/"expires":[0-9]*/"expires":1000000000000/' .openclaw/agents/main/agent/auth-profiles.json
+        sed -i 's/"expires":[0-9]*/"expires":{ended}/' .openclaw/agents/main/agent/auth-profiles.json
         {program} monitor --once 2>>once.log || true
-        if [ -n "${{SCREENSHOT:-}}" ]; then import -window root "$SCREENSHOT"; fi
+        if [ -n "${{SCREENSHOT:-}}" ]; then import -window root -crop 340x280+460+45 +repage "$SCREENSHOT"; fi
         cat .openclaw/monitor-state.json >state
         "#
     );

@@ -114,8 +114,12 @@ fn body(decided: &Decided, origin: &Origin<'_>, now: EpochMs, snooze: Option<&st
     let _ = write!(text, "\nsince {since}");
     if let Some(until) = incident.until {
         let distance = span::two_units(until.saturating_sub(now));
-        let distance = if until > now { format!("in {distance}") } else { format!("{distance} ago") };
-        let _ = write!(text, "\nuntil {} ({distance})", (origin.instant)(until));
+        let until_when = (origin.instant)(until);
+        let _ = if until > now {
+            write!(text, "\nuntil {until_when} (in {distance})")
+        } else {
+            write!(text, "\nended {until_when} ({distance} ago)")
+        };
     }
     for (number, remedy) in incident.remedies.iter().enumerate() {
         let remedy = printable(remedy);
