@@ -10,6 +10,8 @@ pub mod doctor;
 pub mod exit;
 pub mod format;
 pub mod login;
+pub mod monitor;
+pub mod notify;
 pub mod probe;
 pub mod process;
 pub mod refresh;

@@ -17,6 +17,7 @@ pub mod notice;
 pub mod oauth;
 pub mod onboarding;
 pub mod order;
+pub mod printable;
 pub mod probe;
 pub mod provenance;
 pub mod provider;

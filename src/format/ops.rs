@@ -8,6 +8,7 @@ use crate::core::endpoint;
 use crate::core::provider::{self, PROVIDERS};
 use crate::core::report::Refreshable;
 use crate::format::config::{Node, Problem};
+use crate::format::ops_monitor::{self, MonitorOps};
 use crate::format::section::{Notes, Section};
 
 /// Who renews the logins that a vendor's program owns.
@@ -23,7 +24,7 @@ pub enum ExternalRefresh {
 }
 
 /// Every setting; absent keys are `None`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ops {
     /// `check.warnAfter` in ms.
     pub warn_after_ms: Option<i64>,
@@ -31,6 +32,8 @@ pub struct Ops {
     pub refreshable: Option<Refreshable>,
     /// `refresh.external`.
     pub external_refresh: ExternalRefresh,
+    /// `monitor`.
+    pub monitor: MonitorOps,
     /// `providers`, under their catalogue ids.
     pub providers: Vec<(String, ProviderOps)>,
 }
@@ -69,7 +72,7 @@ const PROVIDER_KEYS: &[&str] =
 pub fn read(tree: &Node) -> Result<Ops, Vec<Problem>> {
     let notes = RefCell::new(Notes::default());
     let root = Section::root(tree, &notes);
-    root.closed(&["check", "providers", "refresh"]);
+    root.closed(&["check", "monitor", "providers", "refresh"]);
     let check = root.section("check");
     check.closed(&["warnAfter", "refreshable"]);
     let refresh = root.section("refresh");
@@ -87,6 +90,7 @@ pub fn read(tree: &Node) -> Result<Ops, Vec<Problem>> {
             Some("never") => ExternalRefresh::Never,
             _ => ExternalRefresh::Direct,
         },
+        monitor: ops_monitor::read(&root.section("monitor")),
         providers: providers(&root.section("providers")),
     };
     let mut notes = notes.into_inner();

@@ -21,6 +21,7 @@ mod house;
 mod logins;
 mod machine;
 mod model_settings;
+mod monitor;
 mod monitor_decisions;
 mod onboard;
 mod probes;

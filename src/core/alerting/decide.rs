@@ -74,6 +74,11 @@ impl Why {
         }
     }
 
+    /// Whether it says that something is over.
+    pub fn is_end(self) -> bool {
+        self == Self::Recovered
+    }
+
     /// The stable word.
     pub fn word(self) -> &'static str {
         match self {

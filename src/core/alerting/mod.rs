@@ -6,6 +6,7 @@
 pub mod decide;
 pub mod incident;
 pub mod inventory;
+pub mod message;
 mod profiles;
 mod quiet;
 mod state;

@@ -1,6 +1,7 @@
 //! A throw-away host: home folder, environment, clock.
 
 pub(crate) mod host;
+pub(crate) mod inbox;
 pub(crate) mod provider;
 
 use std::collections::BTreeMap;
