@@ -34,6 +34,8 @@ env_vars! {
     CODEX_HOME, "CODEX_HOME", None, "Folder of the Codex CLI; default `~/.codex`.";
     CREDENTIALS_DIRECTORY, "CREDENTIALS_DIRECTORY", None,
         "Set by systemd for `LoadCredential=`: each file is a variable, just below the process environment.";
+    SESSION_BUS, "DBUS_SESSION_BUS_ADDRESS", None,
+        "The session bus; a desktop gets notices over it when no channel is set up.";
     HOME, "HOME", None, "Home folder; when unset, the one of the user database.";
     NO_COLOR, "NO_COLOR", None, "Any value switches colour off.";
     AGENT_DIR, "OPENCLAW_AGENT_DIR", Some("CLAWDBOT_AGENT_DIR"), "Agent folder, unless `--agent` is given.";
@@ -59,6 +61,7 @@ env_vars! {
     TERMUX_VERSION, "TERMUX_VERSION", None, "Set by Termux; doctor looks at what phones need then.";
     TZ, "TZ", None, "The time zone; doctor says when nobody knows it.";
     XDG_CONFIG_HOME, "XDG_CONFIG_HOME", None, "Where systemd looks for units of this user; default `~/.config`.";
+    XDG_RUNTIME_DIR, "XDG_RUNTIME_DIR", None, "Where the session bus of this user is; its socket is `bus`.";
 }
 
 /// The process, real or imagined.
@@ -176,6 +179,15 @@ impl Process {
             }
             Self::Fake(fake) => fake.passwd_home.clone(),
         })
+    }
+
+    /// The name of this host; `localhost` when it has none.
+    pub fn host_name(&self) -> String {
+        let name = match self {
+            Self::Os { .. } => nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()),
+            Self::Fake(_) => Some("test-host".to_owned()),
+        };
+        name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| "localhost".to_owned())
     }
 
     /// Whether stdout is a terminal.

@@ -6,6 +6,7 @@ use crate::cli::auth_args::AuthCommand;
 use crate::cli::doctor_args::DoctorArgs;
 use crate::cli::exporter_args::ExporterArgs;
 use crate::cli::gateway_args::GatewayArgs;
+use crate::cli::monitor_args::MonitorArgs;
 use crate::cli::onboard_args::OnboardArgs;
 use crate::core::report::Refreshable;
 use crate::format::ops::parse_span;
@@ -53,6 +54,12 @@ pub enum Command {
     Models(Box<ModelsArgs>),
     /// Tell Prometheus when the credentials of this host end
     Exporter(Box<ExporterArgs>),
+    /// Watch the credentials of this host, and tell people when one of them is needed
+    #[command(
+        after_help = "Exit codes with --once: 0 ok, 1 a person is needed now, 2 soon. Always: 64 usage, 70 bug, \
+                            74 I/O, 78 invalid ops.json: the check itself failed."
+    )]
+    Monitor(Box<MonitorArgs>),
     /// Set this host up: a credential, a model, the gateway's port and token
     Onboard(Box<OnboardArgs>),
     /// Show which key is in force, where it comes from, and whether the gateway's service has the same

@@ -8,6 +8,7 @@ use crate::format::config_sections::Config;
 use crate::render::{json, name, printable, text};
 use crate::settings;
 use crate::workspace::Workspace;
+use crate::workspace::memory::Memory;
 
 /// Lists what the agent sees.
 pub(super) fn list(session: &Session<'_>, as_json: bool) -> Result<ExitStatus, CommandError> {
@@ -44,6 +45,7 @@ pub(super) fn remove(session: &Session<'_>, args: &AuthRemoveArgs) -> Result<Exi
             format!("Removed {} from {}\n", name(id), workspace.paths.shown(workspace.store.path()).short);
     }
     answer += &session.change_config(&workspace, |config| Ok(forget_in_config(config, id)))?;
+    forget_in_memory(session, &workspace, id);
     session.printer.message(
         "note: nothing was revoked; do that at the provider if the credential may be known to others",
     );
@@ -54,6 +56,19 @@ pub(super) fn remove(session: &Session<'_>, args: &AuthRemoveArgs) -> Result<Exi
         ));
     }
     Ok(session.printer.answer(&answer))
+}
+
+/// What was removed on purpose is not missed.
+fn forget_in_memory(session: &Session<'_>, workspace: &Workspace, id: &str) {
+    let memory = Memory::of(&workspace.paths);
+    let is_known = workspace.memory.inventory(&workspace.agent.id).iter().any(|known| known.id == id);
+    if is_known
+        && let Err(reason) = memory.update(session.clock, |state, _| {
+            state.forget_profile(id);
+        })
+    {
+        session.printer.message(&format!("note: the monitor may miss it for a while: {reason}"));
+    }
 }
 
 /// The profile's entry and its places in the orders of the config.

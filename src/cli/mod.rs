@@ -20,6 +20,8 @@ mod models_list;
 mod models_scan;
 mod models_settings;
 mod models_status;
+mod monitor;
+pub mod monitor_args;
 mod new_profile;
 mod onboard;
 pub mod onboard_args;
@@ -92,6 +94,7 @@ fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatu
         Command::Doctor(args) => doctor::run(&Session { cli, printer, clock }, args),
         Command::Where(args) => whereabouts::run(&Session { cli, printer, clock }, args),
         Command::Exporter(args) => exporter::run(&Session { cli, printer, clock }, args),
+        Command::Monitor(args) => monitor::run(&Session { cli, printer, clock }, args),
         Command::Onboard(args) => onboard::run(&Session { cli, printer, clock }, args),
         Command::Models(models) => {
             let before = StatusArgs {

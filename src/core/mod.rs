@@ -1,5 +1,6 @@
 //! Pure judgement: values in, values out. No I/O, no clock, no environment.
 
+pub mod alerting;
 pub mod assess;
 pub mod collate;
 pub mod cooldown;
@@ -17,6 +18,7 @@ pub mod notice;
 pub mod oauth;
 pub mod onboarding;
 pub mod order;
+pub mod printable;
 pub mod probe;
 pub mod provenance;
 pub mod provider;

@@ -9,6 +9,7 @@ use crate::core::endpoint;
 use crate::core::provider::{self, PROVIDERS};
 use crate::core::report::Refreshable;
 use crate::format::config::{Node, Problem, Tree};
+use crate::format::ops_monitor::{self, MonitorOps};
 use crate::format::section::{Notes, Section};
 
 /// Who renews the logins that a vendor's program owns.
@@ -24,7 +25,7 @@ pub enum ExternalRefresh {
 }
 
 /// Every setting; absent keys are `None`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ops {
     /// `check.warnAfter` in ms.
     pub warn_after_ms: Option<i64>,
@@ -34,6 +35,8 @@ pub struct Ops {
     pub external_refresh: ExternalRefresh,
     /// `exporter`.
     pub exporter: ExporterOps,
+    /// `monitor`.
+    pub monitor: MonitorOps,
     /// `providers`, under their catalogue ids.
     pub providers: Vec<(String, ProviderOps)>,
 }
@@ -85,7 +88,7 @@ const PROVIDER_KEYS: &[&str] =
 pub fn read(tree: &Node) -> Result<Ops, Vec<Problem>> {
     let notes = RefCell::new(Notes::default());
     let root = Section::root(tree, &notes);
-    root.closed(&["check", "exporter", "providers", "refresh"]);
+    root.closed(&["check", "exporter", "monitor", "providers", "refresh"]);
     let check = root.section("check");
     check.closed(&["warnAfter", "refreshable"]);
     let refresh = root.section("refresh");
@@ -104,6 +107,7 @@ pub fn read(tree: &Node) -> Result<Ops, Vec<Problem>> {
             _ => ExternalRefresh::Direct,
         },
         exporter: exporter(&root.section("exporter")),
+        monitor: ops_monitor::read(&root.section("monitor")),
         providers: providers(&root.section("providers")),
     };
     let mut notes = notes.into_inner();

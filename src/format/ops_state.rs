@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::core::alerting::inventory::SeenProfile;
 use crate::core::credential::EpochMs;
 use crate::core::failure::FailureClass;
 use crate::core::json_tree::{JsonNode, JsonObject};
@@ -21,6 +22,8 @@ pub struct OpsState {
     pub salt: Option<String>,
     refreshes: Vec<(String, RefreshRecord)>,
     usages: Vec<(String, UsageRecord)>,
+    /// The profiles that each agent was seen with.
+    inventories: Vec<(String, Vec<SeenProfile>)>,
 }
 
 impl OpsState {
@@ -37,7 +40,13 @@ impl OpsState {
             .members()
             .filter_map(|(fingerprint, node)| Some((fingerprint.to_owned(), usage(&node.to_value()?))))
             .collect();
-        Ok(Self { salt: document.text("salt").filter(|salt| !salt.is_empty()), document, refreshes, usages })
+        let inventories = document.get("inventory").and_then(JsonNode::to_object).unwrap_or_default();
+        let inventories = inventories
+            .members()
+            .filter_map(|(agent, node)| Some((agent.to_owned(), inventory(&node.to_value()?))))
+            .collect();
+        let salt = document.text("salt").filter(|salt| !salt.is_empty());
+        Ok(Self { document, salt, refreshes, usages, inventories })
     }
 
     /// The file's content: 2-space JSON and a newline.
@@ -57,7 +66,36 @@ impl OpsState {
                 usages.push(fingerprint, JsonNode::Value(usage_value(record)));
             }
         }
+        if !self.inventories.is_empty() {
+            let inventories = document.object_mut("inventory");
+            *inventories = JsonObject::default();
+            for (agent, seen) in &self.inventories {
+                inventories.push(agent, JsonNode::Value(inventory_value(seen)));
+            }
+        }
         pretty(&document)
+    }
+
+    /// The profiles that an agent was last seen with, and those that are missed.
+    pub fn inventory(&self, agent: &str) -> &[SeenProfile] {
+        let found = self.inventories.iter().find(|(known, _)| known == agent);
+        found.map(|(_, seen)| seen.as_slice()).unwrap_or_default()
+    }
+
+    /// Remembers what an agent was seen with.
+    pub fn set_inventory(&mut self, agent: &str, seen: Vec<SeenProfile>) {
+        self.inventories.retain(|(known, _)| known != agent);
+        self.inventories.push((agent.to_owned(), seen));
+    }
+
+    /// Forgets a profile that was removed on purpose; tells whether there was anything to forget.
+    pub fn forget_profile(&mut self, id: &str) -> bool {
+        let count = |state: &Self| state.inventories.iter().map(|(_, seen)| seen.len()).sum::<usize>();
+        let before = count(self);
+        for (_, seen) in &mut self.inventories {
+            seen.retain(|profile| profile.id != id);
+        }
+        count(self) != before
     }
 
     /// What is remembered of a login.
@@ -94,6 +132,34 @@ impl OpsState {
     pub fn forget_refresh(&mut self, fingerprint: &str) {
         self.refreshes.retain(|(known, _)| known != fingerprint);
     }
+}
+
+fn inventory(entry: &Value) -> Vec<SeenProfile> {
+    let profiles = entry.as_object().into_iter().flatten();
+    let profiles = profiles.filter_map(|(id, profile)| {
+        let text = |member: &str| profile.get(member)?.as_str().map(str::to_owned);
+        Some(SeenProfile {
+            id: id.clone(),
+            provider: text("provider")?,
+            mark: text("mark")?,
+            first_seen: profile.get("firstSeen")?.as_i64()?,
+            gone_since: profile.get("goneSince").and_then(Value::as_i64),
+        })
+    });
+    profiles.collect()
+}
+
+fn inventory_value(seen: &[SeenProfile]) -> Value {
+    let profile = |seen: &SeenProfile| {
+        let profile = json!({
+            "provider": seen.provider,
+            "mark": seen.mark,
+            "firstSeen": seen.first_seen,
+            "goneSince": seen.gone_since,
+        });
+        (seen.id.clone(), profile)
+    };
+    Value::Object(seen.iter().map(profile).collect())
 }
 
 fn usage(entry: &Value) -> UsageRecord {
@@ -154,6 +220,7 @@ fn value(record: &RefreshRecord) -> Value {
 #[cfg(test)]
 mod tests {
     use super::OpsState;
+    use crate::core::alerting::inventory::SeenProfile;
     use crate::core::failure::FailureClass;
     use crate::core::refresh::RefreshRecord;
     use crate::core::usage::{UsageRecord, Window};
@@ -178,6 +245,18 @@ mod tests {
         state.set_usage("f", usage.clone(), 11);
         assert_eq!(OpsState::parse(&state.write()).unwrap().usage("f"), usage);
         assert_eq!(again.refresh("g"), RefreshRecord::default());
+        let seen = SeenProfile {
+            id: "a:b".to_owned(),
+            provider: "a".to_owned(),
+            mark: "m".to_owned(),
+            first_seen: 3,
+            gone_since: Some(4),
+        };
+        state.set_inventory("main", vec![seen.clone()]);
+        let mut again = OpsState::parse(&state.write()).unwrap();
+        assert_eq!(again.inventory("main"), [seen]);
+        assert!(again.forget_profile("a:b") && !again.forget_profile("a:b"));
+        assert!(again.inventory("main").is_empty() && again.inventory("other").is_empty());
     }
 
     #[test]

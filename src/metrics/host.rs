@@ -18,7 +18,7 @@ use crate::sync;
 use crate::sys::reader::Reader;
 use crate::usage;
 use crate::workspace::paths::Installation;
-use crate::workspace::{Request, Workspace, agents};
+use crate::workspace::{Request, Workspace, agents, monitor_state};
 
 /// How long one agent may take to read. Scrapers give up after ten seconds.
 const TIME_LIMIT: Duration = Duration::from_secs(4);
@@ -94,7 +94,8 @@ impl<'h> Host<'h> {
 
     /// What became of the notifications of this host.
     pub fn deliveries(&self) -> Vec<Deliveries> {
-        Vec::new()
+        let mut loaded = self.watched.values().filter_map(|watched| watched.workspace.as_ref());
+        loaded.next().map(|workspace| monitor_state::deliveries(&workspace.paths, None)).unwrap_or_default()
     }
 
     fn names(&mut self) -> Vec<String> {

@@ -2,6 +2,7 @@
 
 pub mod doctor;
 pub mod json;
+pub mod monitor;
 pub mod page;
 pub mod plain;
 pub mod text;
@@ -9,21 +10,10 @@ pub mod whereabouts;
 
 use unicode_width::UnicodeWidthStr;
 
+pub use crate::core::printable::printable;
+
 /// The longest name that is shown whole.
 const LONGEST_NAME: usize = 60;
-
-/// Text from files and variables as a terminal may show it: control and direction characters escaped.
-pub fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_harmful(c) {
-            shown.extend(c.escape_unicode());
-        } else {
-            shown.push(c);
-        }
-    }
-    shown
-}
 
 /// The same for a message of several lines, which ends with a line break.
 pub fn printable_lines(text: &str) -> String {
@@ -38,13 +28,6 @@ pub fn name(text: &str) -> String {
     }
     let head: String = shown.chars().take(LONGEST_NAME - 1).collect();
     format!("{head}…")
-}
-
-/// Characters that move the cursor, change colours or turn the reading direction.
-fn is_harmful(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Running a program whose output we want, within limits.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -37,8 +37,26 @@ enum Event {
 /// Runs a program with stdin closed and stderr dropped, and gives its stdout. What outstays the limits is killed with
 /// its process group.
 pub fn output(command: &mut Command, deadline: Deadline, limit: usize) -> Result<Vec<u8>, Failure> {
+    run(command.stdin(Stdio::null()), None, deadline, limit)
+}
+
+/// The same for a program that is given something on stdin. One that does not read it all is not blamed for that.
+pub fn fed(
+    command: &mut Command,
+    input: Vec<u8>,
+    deadline: Deadline,
+    limit: usize,
+) -> Result<Vec<u8>, Failure> {
+    run(command.stdin(Stdio::piped()), Some(input), deadline, limit)
+}
+
+fn run(
+    command: &mut Command,
+    input: Option<Vec<u8>>,
+    deadline: Deadline,
+    limit: usize,
+) -> Result<Vec<u8>, Failure> {
     let mut child = command
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .process_group(0)
@@ -50,6 +68,9 @@ pub fn output(command: &mut Command, deadline: Deadline, limit: usize) -> Result
             let _ = killpg(group, Signal::SIGKILL);
         }
     };
+    if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
+        thread::spawn(move || drop(stdin.write_all(&input)));
+    }
     let collected = Arc::new(Mutex::new(Vec::new()));
     let (events, inbox) = channel();
     if let Some(mut stdout) = child.stdout.take() {

@@ -11,6 +11,7 @@ pub mod journal;
 mod loader;
 pub mod logins;
 pub mod memory;
+pub mod monitor_state;
 pub mod paths;
 pub mod recovery;
 pub mod seen;

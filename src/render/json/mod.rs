@@ -8,9 +8,9 @@ mod views;
 
 use std::fmt::Write;
 
+use crate::core::printable::is_harmful;
 use crate::core::report::{ProviderReport, Report};
 use crate::exit::ExitStatus;
-use crate::render::is_harmful;
 use probes::{ProbesView, UsageView};
 use views::{
     Aliases, Auth, CauseView, Check, Counts, Document, Effective, FindingView, FullProfile, Health, KeyView,

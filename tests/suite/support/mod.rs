@@ -2,6 +2,7 @@
 
 pub(crate) mod exporter;
 pub(crate) mod host;
+pub(crate) mod inbox;
 pub(crate) mod provider;
 
 use std::collections::BTreeMap;
