@@ -52,14 +52,14 @@ pub enum Command {
     Gateway(GatewayArgs),
     /// Show and judge the credentials of this host
     Models(Box<ModelsArgs>),
+    /// Tell Prometheus when the credentials of this host end
+    Exporter(Box<ExporterArgs>),
     /// Watch the credentials of this host, and tell people when one of them is needed
     #[command(
         after_help = "Exit codes with --once: 0 ok, 1 a person is needed now, 2 soon. Always: 64 usage, 70 bug, \
                             74 I/O, 78 invalid ops.json: the check itself failed."
     )]
     Monitor(Box<MonitorArgs>),
-    /// Tell Prometheus when the credentials of this host end
-    Exporter(Box<ExporterArgs>),
     /// Set this host up: a credential, a model, the gateway's port and token
     Onboard(Box<OnboardArgs>),
     /// Show which key is in force, where it comes from, and whether the gateway's service has the same

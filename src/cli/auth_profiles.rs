@@ -41,19 +41,11 @@ pub(super) fn remove(session: &Session<'_>, args: &AuthRemoveArgs) -> Result<Exi
             store.forget(id);
             is_there
         })?;
-        // What was removed on purpose is not to be missed by the monitor.
-        if workspace.memory.clone().forget_profile(id) {
-            let forgotten = Memory::of(&workspace.paths).update(session.clock, |state, _| {
-                state.forget_profile(id);
-            });
-            if let Err(reason) = forgotten {
-                session.printer.message(&format!("warning: the monitor will miss it for a week: {reason}"));
-            }
-        }
         answer =
             format!("Removed {} from {}\n", name(id), workspace.paths.shown(workspace.store.path()).short);
     }
     answer += &session.change_config(&workspace, |config| Ok(forget_in_config(config, id)))?;
+    forget_in_memory(session, &workspace, id);
     session.printer.message(
         "note: nothing was revoked; do that at the provider if the credential may be known to others",
     );
@@ -64,6 +56,19 @@ pub(super) fn remove(session: &Session<'_>, args: &AuthRemoveArgs) -> Result<Exi
         ));
     }
     Ok(session.printer.answer(&answer))
+}
+
+/// What was removed on purpose is not missed.
+fn forget_in_memory(session: &Session<'_>, workspace: &Workspace, id: &str) {
+    let memory = Memory::of(&workspace.paths);
+    let is_known = workspace.memory.inventory(&workspace.agent.id).iter().any(|known| known.id == id);
+    if is_known
+        && let Err(reason) = memory.update(session.clock, |state, _| {
+            state.forget_profile(id);
+        })
+    {
+        session.printer.message(&format!("note: the monitor may miss it for a while: {reason}"));
+    }
 }
 
 /// The profile's entry and its places in the orders of the config.

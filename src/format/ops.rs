@@ -33,10 +33,10 @@ pub struct Ops {
     pub refreshable: Option<Refreshable>,
     /// `refresh.external`.
     pub external_refresh: ExternalRefresh,
-    /// `monitor`.
-    pub monitor: MonitorOps,
     /// `exporter`.
     pub exporter: ExporterOps,
+    /// `monitor`.
+    pub monitor: MonitorOps,
     /// `providers`, under their catalogue ids.
     pub providers: Vec<(String, ProviderOps)>,
 }
@@ -106,8 +106,8 @@ pub fn read(tree: &Node) -> Result<Ops, Vec<Problem>> {
             Some("never") => ExternalRefresh::Never,
             _ => ExternalRefresh::Direct,
         },
-        monitor: ops_monitor::read(&root.section("monitor")),
         exporter: exporter(&root.section("exporter")),
+        monitor: ops_monitor::read(&root.section("monitor")),
         providers: providers(&root.section("providers")),
     };
     let mut notes = notes.into_inner();

@@ -94,11 +94,8 @@ impl<'h> Host<'h> {
 
     /// What became of the notifications of this host.
     pub fn deliveries(&self) -> Vec<Deliveries> {
-        let workspaces = self.watched.values().filter_map(|watched| watched.workspace.as_ref());
-        workspaces
-            .map(|workspace| monitor_state::deliveries(&workspace.paths, None))
-            .next()
-            .unwrap_or_default()
+        let mut loaded = self.watched.values().filter_map(|watched| watched.workspace.as_ref());
+        loaded.next().map(|workspace| monitor_state::deliveries(&workspace.paths, None)).unwrap_or_default()
     }
 
     fn names(&mut self) -> Vec<String> {

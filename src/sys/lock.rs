@@ -16,14 +16,14 @@ use nix::fcntl::AT_FDCWD;
 use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Deadline};
 use crate::sys::files;
 
 /// The first and the longest wait between two tries.
 const FIRST_WAIT: Duration = Duration::from_millis(4);
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
-/// How often a turn is asked for, [`LONGEST_WAIT`] apart: ten seconds in all.
-const TURN_TRIES: usize = 100;
+/// How long a turn is waited for.
+const TURN_LIMIT: Duration = Duration::from_secs(10);
 /// How often a lock that is held for long shows that its holder lives (Claude Code's interval, the shortest in use).
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
@@ -185,16 +185,21 @@ pub fn acquire(
 }
 
 /// A turn among our own processes for a file that the Node program writes without any lock; `None` when another one
-/// of us does not finish.
+/// of us does not finish. It is waited for in real time.
 pub fn between_us(target: &Path, clock: &Clock) -> Option<Turn> {
     let folder = fs_err::File::open(target.parent()?).ok()?.into_file();
-    for _ in 0..TURN_TRIES {
-        if has_turn(&folder) {
-            return Some(Turn(folder));
+    let deadline = Deadline::after(TURN_LIMIT);
+    while !has_turn(&folder) {
+        if deadline.has_passed() {
+            return None;
         }
-        clock.sleep(LONGEST_WAIT);
+        match clock {
+            // Who holds it lives in real time, whatever stands still here.
+            Clock::Fixed(_) => thread::yield_now(),
+            Clock::System => clock.sleep(FIRST_WAIT),
+        }
     }
-    None
+    Some(Turn(folder))
 }
 
 /// A turn among our own processes; dropping it gives it away. Closing the folder would not: a child that was made at that

@@ -1,7 +1,6 @@
 //! The monitor's memory on disk. Every change is read, made and replaced under a lock of ours.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use crate::clock::Clock;
 use crate::core::delivery::Deliveries;
@@ -9,8 +8,6 @@ use crate::format::monitor_state::MonitorState;
 use crate::sys::files::{self, ReadFailure, ReplaceError};
 use crate::sys::{lock, signals};
 use crate::workspace::paths::Paths;
-
-static THREADS: Mutex<()> = Mutex::new(());
 
 /// The file in the state folder.
 #[derive(Clone, Debug)]
@@ -49,8 +46,6 @@ impl StateFile {
     pub fn update<T>(&self, clock: &Clock, edit: impl FnOnce(&mut MonitorState) -> T) -> Result<T, String> {
         let told = |error: std::io::Error| files::reason(&error);
         let _signals = signals::defer();
-        // Threads of ours wait for each other here; between processes the lock of the folder counts.
-        let _threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
         files::create_private_dir(self.path.parent().unwrap_or(&self.path)).map_err(told)?;
         let target = files::target(&self.path).map_err(told)?;
         let _turn = lock::between_us(&target, clock).ok_or("another openclaw is writing it")?;

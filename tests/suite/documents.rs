@@ -76,6 +76,7 @@ fn interface() -> String {
         &["onboard", "--help"],
         &["doctor", "--help"],
         &["gateway", "--help"],
+        &["monitor", "--help"],
         &["where", "--help"],
     ] {
         let help = TestEnv::new().run(command).stdout;

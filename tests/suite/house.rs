@@ -36,16 +36,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("refresh", &["workspace", "core", "format", "sys", "clock", "process"]),
     ("scan", &["workspace", "core", "format", "sys"]),
     ("usage", &["workspace", "core", "format", "sys", "clock"]),
+    ("metrics", &["sync", "usage", "workspace", "core", "format", "sys", "clock", "exit", "process"]),
     ("schedule", &[]),
     ("settings", &["core", "exit", "format"]),
     ("whereabouts", &["workspace", "core", "sys", "clock", "exit", "process"]),
     ("doctor", &["sync", "whereabouts", "workspace", "core", "format", "sys", "clock", "exit", "process"]),
-    ("render", &["core", "exit", "format"]),
-    ("metrics", &["sync", "usage", "workspace", "core", "format", "sys", "clock", "exit", "process"]),
     (
         "gateway",
         &["refresh", "sync", "workspace", "render", "core", "format", "sys", "clock", "exit", "process"],
     ),
+    ("render", &["core", "exit", "format"]),
     (
         "cli",
         &[
@@ -53,8 +53,8 @@ const LAYERS: &[(&str, &[&str])] = &[
             "gateway",
             "sync",
             "login",
-            "monitor",
             "metrics",
+            "monitor",
             "probe",
             "refresh",
             "scan",

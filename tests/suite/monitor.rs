@@ -9,7 +9,7 @@ use openclaw::core::alerting::Level;
 use openclaw::format::monitor_state::{LONGEST_QUEUE, MonitorState};
 use serde_json::{Value, json};
 
-use crate::support::inbox::{Arrived, Inbox};
+use crate::support::inbox::Inbox;
 use crate::support::provider::Provider;
 use crate::support::{CONFIG, DAY, HOUR, OPS, STORE, TestEnv, api_key, oauth, outcome, real_now_ms, token};
 
@@ -54,6 +54,7 @@ fn a_token_that_ends_is_told_once_and_its_recovery_once() {
     }
     let told = inbox.arrived();
     assert_eq!(told.len(), 1);
+    assert_eq!(told[0].headers["content-type"], "application/json");
     let document = told[0].json();
     let schema: Value = serde_json::from_str(
         &fs_err::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/monitor-webhook.schema.json"))
@@ -362,7 +363,7 @@ fn a_drill_goes_the_whole_way_and_leaves_nothing_behind() {
         assert!(outcome.code == 0 && outcome.stdout.starts_with("[DRILL] "), "{outcome:?}");
         env.pass(Duration::from_secs(1));
     }
-    let told: Vec<_> = inbox.taken().iter().map(Arrived::json).collect();
+    let told: Vec<_> = inbox.taken().iter().map(crate::support::inbox::Arrived::json).collect();
     let kinds: Vec<_> = told.iter().map(|document| document["incident"]["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, scenes.map(|(_, kind)| kind));
     assert!(told.iter().all(|document| document["why"] == "drill"));

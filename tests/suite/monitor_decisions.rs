@@ -277,10 +277,15 @@ fn what_is_an_incident_and_how_much_it_matters() {
         one(Host::login(HOUR).empty().seen(CLAUDE, 0, Some(NOW)), Vanished, Critical),
         // sources
         one(Host::login(HOUR).unreadable("auth store"), SourceUnreadable, Critical),
+        // A store that cannot be read shows nothing new to be gone, and nothing that was missed to be back.
         one(
-            Host::login(HOUR).empty().seen(CLAUDE, 0, Some(NOW)).unreadable("auth store"),
+            Host::login(HOUR).empty().seen(CLAUDE, 0, None).unreadable("auth store"),
             SourceUnreadable,
             Critical,
+        ),
+        (
+            Host::login(HOUR).empty().seen(CLAUDE, 0, Some(NOW)).unreadable("auth store"),
+            vec![(Vanished, Critical), (SourceUnreadable, Critical)],
         ),
         one(Host::login(HOUR).unreadable("Claude Code login"), SourceUnreadable, Critical),
         // providers

@@ -127,9 +127,8 @@ pub fn observe(snapshot: &Snapshot, report: &Report, facts: &Facts, policy: &Ale
     // What seems to be missing may be in the store that cannot be read, and a broken config names no models.
     let is_whole = snapshot.unreadable_store().is_none();
     let is_configured = !incidents.iter().any(|incident| incident.kind == Kind::ConfigInvalid);
-    if is_whole {
-        incidents.extend(vanished(report, facts, snapshot));
-    }
+    // What was missed before is still missed: nothing has shown that it is back.
+    incidents.extend(vanished(report, facts, snapshot));
     if is_whole && is_configured {
         incidents.extend(report.missing_in_use.iter().map(|missing| Incident {
             id: format!("provider/{}", missing.id),
