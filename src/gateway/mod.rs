@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod attempt;
 mod forward;
 mod pool;
 mod reply;
