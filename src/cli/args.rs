@@ -317,14 +317,9 @@ pub struct StatusArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), allow_hyphen_values = true)]
     pub probe_max_tokens: Option<u32>,
 
-    /// Warn when something ends within this span [default: 24h, or check.warnAfter of ops.json]
-    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
-    pub warn_after: Option<i64>,
-
-    /// Judge renewable logins by their access token (strict) or by when a person is needed (lenient)
-    /// [default: strict, or check.refreshable of ops.json]
-    #[arg(long, value_name = "POLICY")]
-    pub refreshable: Option<RefreshableArg>,
+    /// How it is judged.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
 
     /// Report as unreadable what cannot be read within this span
     /// [default: 10s]
@@ -360,8 +355,7 @@ impl StatusArgs {
             probe_timeout: self.probe_timeout.or(other.probe_timeout),
             probe_concurrency: self.probe_concurrency.or(other.probe_concurrency),
             probe_max_tokens: self.probe_max_tokens.or(other.probe_max_tokens),
-            warn_after: self.warn_after.or(other.warn_after),
-            refreshable: self.refreshable.or(other.refreshable),
+            policy: self.policy.or(other.policy),
             timeout: self.timeout.or(other.timeout),
             watch: self.watch.or(other.watch),
         }
@@ -375,6 +369,29 @@ pub enum ProbeArg {
     Cheap,
     /// One tiny completion
     Model,
+}
+
+/// What a verdict goes by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Args)]
+pub struct PolicyArgs {
+    /// Warn when something ends within this span [default: 24h, or check.warnAfter of ops.json]
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    pub warn_after: Option<i64>,
+
+    /// Judge renewable logins by their access token (strict) or by when a person is needed (lenient)
+    /// [default: strict, or check.refreshable of ops.json]
+    #[arg(long, value_name = "POLICY")]
+    pub refreshable: Option<RefreshableArg>,
+}
+
+impl PolicyArgs {
+    /// These options, and those of another place where these say nothing.
+    fn or(self, other: Self) -> Self {
+        Self {
+            warn_after: self.warn_after.or(other.warn_after),
+            refreshable: self.refreshable.or(other.refreshable),
+        }
+    }
 }
 
 /// The words of `--refreshable`.

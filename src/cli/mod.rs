@@ -55,7 +55,7 @@ use crate::workspace::config_store::ConfigStore;
 use crate::workspace::paths::Installation;
 use crate::workspace::store::{UpdateError, Updated};
 use crate::workspace::{Request, Workspace};
-use args::{Cli, Command, ModelsCommand, RefreshableArg, StatusArgs};
+use args::{Cli, Command, ModelsCommand, PolicyArgs, StatusArgs};
 use auth_args::AuthCommand;
 use printer::Printer;
 
@@ -260,11 +260,15 @@ fn installation(cli: &Cli) -> Installation {
 }
 
 /// How to judge: the flag counts, then `ops.json`, then the documented contract.
-fn policy(warn_after: Option<i64>, refreshable: Option<RefreshableArg>, ops: &Ops) -> Policy {
+fn policy(args: PolicyArgs, ops: &Ops) -> Policy {
     let default = Policy::default();
     Policy {
-        warn_after_ms: warn_after.or(ops.warn_after_ms).unwrap_or(default.warn_after_ms),
-        refreshable: refreshable.map(Refreshable::from).or(ops.refreshable).unwrap_or(default.refreshable),
+        warn_after_ms: args.warn_after.or(ops.warn_after_ms).unwrap_or(default.warn_after_ms),
+        refreshable: args
+            .refreshable
+            .map(Refreshable::from)
+            .or(ops.refreshable)
+            .unwrap_or(default.refreshable),
         renews_vendor_logins: ops.external_refresh != ExternalRefresh::Never,
     }
 }

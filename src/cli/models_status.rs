@@ -83,8 +83,7 @@ fn report(
     let synced = sync::run(&workspace, clock, !args.no_sync, patience);
     let mut snapshot = workspace.snapshot(&synced.own, synced.main.as_deref());
     snapshot.findings.extend(synced.findings);
-    let mut report =
-        assess(&snapshot, clock.now(), &policy(args.warn_after, args.refreshable, &workspace.ops));
+    let mut report = assess(&snapshot, clock.now(), &policy(args.policy, &workspace.ops));
     if args.usage {
         let progress = printer.progress();
         progress.show("asking how much is left");
