@@ -1,9 +1,8 @@
 //! Who may use the gateway: the token or password, and where a request believes to be.
 
 use axum::http::{HeaderMap, header};
-use subtle::ConstantTimeEq;
 
-use crate::core::secret::Secret;
+use crate::core::secret::{self, Secret};
 use crate::gateway::reply::Refusal;
 
 /// The door of a gateway.
@@ -17,7 +16,7 @@ impl Door {
     /// Lets a request in, or says why not.
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         match &self.secret {
-            Some(secret) if shown(headers).is_some_and(|shown| is_same(shown, secret)) => Ok(()),
+            Some(secret) if shown(headers).is_some_and(|shown| secret.is_shown_by(shown)) => Ok(()),
             Some(_) => Err(Refusal::unauthorized()),
             None => local_only(headers),
         }
@@ -26,17 +25,8 @@ impl Door {
 
 /// What a client shows: `Authorization: Bearer`, or `x-api-key` as Anthropic's clients do.
 fn shown(headers: &HeaderMap) -> Option<&str> {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| {
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-    });
-    bearer.or_else(|| headers.get("x-api-key")?.to_str().ok().map(str::trim))
-}
-
-/// Compares digests: neither the content nor the length shows in the time it takes.
-fn is_same(shown: &str, secret: &Secret) -> bool {
-    let wanted = Secret::new(secret.expose().trim());
-    Secret::new(shown).sha256().ct_eq(&wanted.sha256()).into()
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    text("authorization").and_then(secret::bearer).or_else(|| text("x-api-key"))
 }
 
 /// Without a token only programs of this host may come, and no page of a browser: a name that somebody has pointed at this
