@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use crate::cli::args::{PolicyArgs, positive_span};
+use crate::cli::args::positive_span;
+use crate::cli::status_args::PolicyArgs;
 use crate::core::finding::Code;
 
 /// The options of `doctor`.

@@ -29,6 +29,7 @@ pub mod onboard_args;
 mod onboard_gateway;
 pub mod printer;
 mod secret_flag;
+pub mod status_args;
 mod try_credential;
 mod whereabouts;
 
@@ -56,9 +57,10 @@ use crate::workspace::config_store::ConfigStore;
 use crate::workspace::paths::Installation;
 use crate::workspace::store::{UpdateError, Updated};
 use crate::workspace::{Request, Workspace};
-use args::{Cli, Command, ModelsCommand, PolicyArgs, StatusArgs};
+use args::{Cli, Command, ModelsCommand};
 use auth_args::AuthCommand;
 use printer::Printer;
+use status_args::{PolicyArgs, StatusArgs};
 
 /// How long a command may take to read its host when nothing says otherwise.
 const TIME_LIMIT: Duration = Duration::from_secs(10);

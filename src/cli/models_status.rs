@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::cli::args::{Cli, ProbeArg, StatusArgs};
+use crate::cli::args::Cli;
 use crate::cli::printer::Printer;
+use crate::cli::status_args::{ProbeArg, StatusArgs};
 use crate::cli::{LOCK_PATIENCE, Session, TIME_LIMIT, auth_refresh, installation, policy};
 use crate::clock::{Clock, Deadline};
 use crate::core::assess::assess;
