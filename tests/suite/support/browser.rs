@@ -1,4 +1,4 @@
-//! A real browser without a screen, driven over the WebDriver protocol (W3C).
+//! A real browser without a screen, driven over W3C's `WebDriver` protocol.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 /// How long the page may take until something is as it should be.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The key under which WebDriver names elements.
+/// The key under which `WebDriver` names elements.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 pub(crate) struct Browser {
@@ -124,7 +124,7 @@ impl Browser {
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let body = body.map_or_else(String::new, Value::to_string);
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
         let head = format!(
             "{method} {path} HTTP/1.1\r\nhost: 127.0.0.1:{}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
             self.port,
