@@ -2,11 +2,14 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use openclaw::clock::{Clock, Deadline};
 use serde_json::{Value, json};
 
@@ -33,6 +36,8 @@ impl Browser {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
+            // The browser belongs to the driver's group: neither outlives a test that fails.
+            .process_group(0)
             .spawn()
             .map_err(|error| format!("chromedriver: {error}"))?;
         let mut lines = BufReader::new(driver.stdout.take().unwrap()).lines();
@@ -155,10 +160,8 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        if !self.session.is_empty() && !std::thread::panicking() {
-            self.ask("DELETE", &self.session, None);
-        }
-        let _ = self.driver.kill();
+        let group = Pid::from_raw(i32::try_from(self.driver.id()).unwrap());
+        let _ = killpg(group, Signal::SIGKILL);
         let _ = self.driver.wait();
     }
 }
