@@ -43,6 +43,13 @@ pub struct Cli {
 /// The first word.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Show the status page of the running gateway in a browser
+    #[command(after_help = "Example: openclaw dashboard --open")]
+    Dashboard {
+        /// Open it, signed in; else its address is printed
+        #[arg(long)]
+        open: bool,
+    },
     /// Find what is wrong with the credentials of this host and what they depend on, and mend it
     #[command(
         after_help = "Exit codes: 0 fine or only advice, 1 something is broken, 2 something will break."

@@ -49,6 +49,7 @@ pub(super) fn run(session: &Session<'_>, args: &ExporterArgs) -> Result<ExitStat
         token,
         interval: args.interval.map_or(INTERVAL, Duration::from_millis),
         labels,
+        page: args.page.then(|| process.host_name()),
         owns_process: matches!(process, Process::Os { .. }),
         listener,
     };

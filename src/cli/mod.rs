@@ -9,6 +9,7 @@ mod auth_paste;
 mod auth_profiles;
 mod auth_refresh;
 mod auth_setup_token;
+mod dashboard;
 mod doctor;
 pub mod doctor_args;
 mod exporter;
@@ -92,6 +93,7 @@ pub fn run(process: &Process, clock: &Clock) -> ExitStatus {
 
 fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatus, CommandError> {
     match &cli.command {
+        Command::Dashboard { open } => dashboard::run(&Session { cli, printer, clock }, *open),
         Command::Gateway(args) => gateway::run(&Session { cli, printer, clock }, args),
         Command::Doctor(args) => doctor::run(&Session { cli, printer, clock }, args),
         Command::Where(args) => whereabouts::run(&Session { cli, printer, clock }, args),

@@ -31,7 +31,7 @@ fn shown(headers: &HeaderMap) -> Option<&str> {
 
 /// Without a token only programs of this host may come, and no page of a browser: a name that somebody has pointed at this
 /// host must not get in.
-fn local_only(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(super) fn local_only(headers: &HeaderMap) -> Result<(), Refusal> {
     let text = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let host = text(header::HOST).unwrap_or_default();
     let origin = text(header::ORIGIN);

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::core::upstream::Surface;
 use crate::gateway::reply::{self, Refusal};
-use crate::gateway::{Gateway, forward};
+use crate::gateway::{Gateway, dashboard, forward};
 use crate::render;
 
 /// The largest request: a few images. The API of Anthropic takes 32 MB.
@@ -32,12 +32,12 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
         };
         router = router.route(surface.path(), any(answer));
     }
-    router.fallback(nowhere).with_state(gateway)
+    router.merge(dashboard::router()).fallback(nowhere).with_state(gateway)
 }
 
 async fn asked(gateway: &Arc<Gateway>, surface: Surface, request: Request) -> Response<Body> {
     let (head, body) = request.into_parts();
-    if let Err(refusal) = gateway.door().check(&head.headers) {
+    if let Err(refusal) = gateway.admits(&head.headers) {
         return refusal.answer(surface);
     }
     if head.method != Method::POST {
@@ -71,7 +71,7 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> (StatusCode, String) {
 }
 
 async fn status(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response<Body> {
-    if let Err(refusal) = gateway.door().check(&headers) {
+    if let Err(refusal) = gateway.admits(&headers) {
         return refusal.answer(Surface::ChatCompletions);
     }
     let document = render::json::render(&gateway.view().report(&gateway.clock));
@@ -84,7 +84,7 @@ async fn models(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Resp
     // Anthropic's clients name a version; their list looks a little different.
     let surface =
         if headers.contains_key("anthropic-version") { Surface::Messages } else { Surface::ChatCompletions };
-    if let Err(refusal) = gateway.door().check(&headers) {
+    if let Err(refusal) = gateway.admits(&headers) {
         return refusal.answer(surface);
     }
     let ids = gateway.view().listed();
@@ -113,7 +113,7 @@ async fn models(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Resp
 
 async fn nowhere(State(gateway): State<Arc<Gateway>>, request: Request) -> Response<Body> {
     let (head, _): (_, Body) = request.into_parts();
-    if let Err(refusal) = gateway.door().check(&head.headers) {
+    if let Err(refusal) = gateway.admits(&head.headers) {
         return refusal.answer(Surface::ChatCompletions);
     }
     let message = "there is nothing here; the API is below /v1";

@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod attempt;
+mod dashboard;
 mod forward;
 mod pool;
 mod reply;
@@ -17,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Mutex, watch};
 
 use crate::clock::{Clock, Deadline};
+use crate::core::credential::EpochMs;
 use crate::core::secret::Secret;
 use crate::core::upstream::Surface;
 use crate::exit::CommandError;
@@ -27,6 +29,7 @@ use crate::sys::http_server::{self, Limits};
 use crate::sys::signals;
 use crate::workspace::Request;
 use access::Door;
+use dashboard::Desk;
 use pool::Pool;
 use view::{Candidate, View};
 
@@ -48,6 +51,7 @@ pub struct Gateway {
     given: Option<Secret>,
     pool: Pool,
     upstream: Lasting,
+    desk: Desk,
     /// One refresh at a time: whoever waited finds the new tokens.
     renewing: Mutex<()>,
 }
@@ -101,6 +105,8 @@ impl Gateway {
             given: settings.token.clone(),
             pool: Pool::default(),
             upstream,
+            desk: Desk::new(process)
+                .map_err(|error| CommandError::io(format!("no random numbers: {error}")))?,
             renewing: Mutex::new(()),
         })
     }
@@ -111,6 +117,10 @@ impl Gateway {
 
     fn door(&self) -> Arc<Door> {
         self.door.load_full()
+    }
+
+    fn now(&self) -> EpochMs {
+        self.clock.now().timestamp_millis()
     }
 
     fn log(&self, line: &str) {
@@ -146,6 +156,7 @@ impl Gateway {
                 self.door.store(Arc::new(door(&view, self.given.as_ref())));
                 self.view.store(Arc::new(view));
                 self.pool.forget(written);
+                self.desk.tell_change();
             }
             Err(error) => self.log(&format!("the change was passed over: {}", error.message())),
         }
@@ -254,6 +265,7 @@ async fn listen_to_signals(gateway: Arc<Gateway>, stop: watch::Sender<bool>) -> 
             }
         }
     }
+    gateway.desk.close();
     // Nobody waits any more when the server has ended by itself.
     let _ = stop.send(true);
     Ok(())

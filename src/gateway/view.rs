@@ -13,9 +13,10 @@ use crate::core::snapshot::{ProfileRecord, Snapshot};
 use crate::core::store::UsageStats;
 use crate::core::upstream::{self, Surface};
 use crate::exit::CommandError;
-use crate::gateway::pool::{Holder, Pool};
+use crate::gateway::pool::{Holder, Permit, Pool};
 use crate::process::Process;
 use crate::sync;
+use crate::usage;
 use crate::workspace::{Request, Workspace};
 
 /// How long a host may take to load.
@@ -52,6 +53,12 @@ impl View {
         let workspace = Workspace::load(process, clock, request, Deadline::after(TIME_LIMIT))?;
         let snapshot = sync::preview(&workspace, clock);
         Ok(Self { workspace, snapshot })
+    }
+
+    /// The judgement over it, with what is remembered of subscriptions.
+    pub(super) fn page(&self, clock: &Clock) -> Report {
+        let usage = usage::remembered(&self.workspace, &self.snapshot);
+        Report { usage: Some(usage), ..self.report(clock) }
     }
 
     /// The judgement over it.
@@ -126,6 +133,20 @@ impl View {
         self.snapshot.profiles.iter().any(|record| provider::normalize(&record.credential.provider) == id)
             || self.snapshot.env_credentials.iter().any(|credential| credential.provider == id)
             || self.snapshot.provider_keys.iter().any(|key| provider::normalize(&key.provider) == id)
+    }
+
+    /// The profile that would serve each configured model now.
+    pub(super) fn next(&self, pool: &Pool, now: EpochMs) -> Vec<String> {
+        let is_usable = |candidate: &Candidate| match &candidate.holder {
+            Some((holder, stored)) => !matches!(pool.permit(holder, stored, now), Permit::Resting(_)),
+            None => true,
+        };
+        let models = self.models(None).unwrap_or_default();
+        let first = |model: &ModelRef| {
+            let of = |surface: &Surface| self.candidates(model, *surface, pool, now).ok();
+            Surface::ALL.iter().find_map(of)?.into_iter().find(is_usable)
+        };
+        models.iter().filter_map(first).map(|candidate| candidate.name).collect()
     }
 
     /// What serves a model, in the order in which it is tried: profiles, then the environment, then keys of files. The

@@ -6,7 +6,9 @@ pub mod monitor;
 pub mod page;
 pub mod plain;
 pub mod text;
+pub mod web;
 pub mod whereabouts;
+mod words;
 
 use unicode_width::UnicodeWidthStr;
 

@@ -1,5 +1,6 @@
 //! A throw-away host: home folder, environment, clock.
 
+pub(crate) mod browser;
 pub(crate) mod exporter;
 pub(crate) mod host;
 pub(crate) mod inbox;
