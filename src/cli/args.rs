@@ -8,6 +8,7 @@ use crate::cli::exporter_args::ExporterArgs;
 use crate::cli::gateway_args::GatewayArgs;
 use crate::cli::monitor_args::MonitorArgs;
 use crate::cli::onboard_args::OnboardArgs;
+use crate::cli::packaging_args::{CompletionsArgs, ManArgs};
 use crate::core::report::Refreshable;
 use crate::format::ops::parse_span;
 
@@ -65,6 +66,11 @@ pub enum Command {
     /// Show which key is in force, where it comes from, and whether the gateway's service has the same
     #[command(after_help = "Exit codes: 0 this shell and the service use the same, 1 they differ.")]
     Where(WhereArgs),
+    /// Print what lets a shell complete the words of this program
+    Completions(CompletionsArgs),
+    /// Write the manual pages
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 /// The options of `where`.

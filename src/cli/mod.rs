@@ -26,6 +26,8 @@ mod new_profile;
 mod onboard;
 pub mod onboard_args;
 mod onboard_gateway;
+mod packaging;
+pub mod packaging_args;
 pub mod printer;
 mod secret_flag;
 mod try_credential;
@@ -96,6 +98,8 @@ fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatu
         Command::Exporter(args) => exporter::run(&Session { cli, printer, clock }, args),
         Command::Monitor(args) => monitor::run(&Session { cli, printer, clock }, args),
         Command::Onboard(args) => onboard::run(&Session { cli, printer, clock }, args),
+        Command::Completions(args) => Ok(packaging::completions(printer, args)),
+        Command::Man(args) => packaging::man(printer, args),
         Command::Models(models) => {
             let before = StatusArgs {
                 json: models.status.json || models.status_json,

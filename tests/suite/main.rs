@@ -31,6 +31,7 @@ mod monitor_decisions;
 mod monitoring;
 mod notify;
 mod onboard;
+mod packaging;
 mod probes;
 mod properties;
 mod refresh;
