@@ -9,6 +9,7 @@ use crate::cli::gateway_args::GatewayArgs;
 use crate::cli::monitor_args::MonitorArgs;
 use crate::cli::onboard_args::OnboardArgs;
 use crate::cli::packaging_args::{CompletionsArgs, ManArgs};
+use crate::cli::whereabouts_args::WhereArgs;
 use crate::core::report::Refreshable;
 use crate::format::ops::parse_span;
 
@@ -71,26 +72,6 @@ pub enum Command {
     /// Write the manual pages
     #[command(hide = true)]
     Man(ManArgs),
-}
-
-/// The options of `where`.
-#[derive(Debug, Args)]
-pub struct WhereArgs {
-    /// A provider, a variable of the environment or a profile; everything that has a credential when left out
-    #[arg(value_name = "PROVIDER|VARIABLE|PROFILE")]
-    pub name: Option<String>,
-
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-
-    /// Compare with this running process instead of the service
-    #[arg(long, value_name = "PID", conflicts_with = "service", value_parser = clap::value_parser!(i32).range(1..))]
-    pub pid: Option<i32>,
-
-    /// Fail when no service is installed
-    #[arg(long)]
-    pub service: bool,
 }
 
 /// `models`, alone the same as `models status`.
@@ -273,6 +254,10 @@ pub struct StatusArgs {
     #[arg(long)]
     pub plain: bool,
 
+    /// Print one line, for a phone or a status bar
+    #[arg(long, conflicts_with_all = ["json", "plain", "probe", "usage", "watch"])]
+    pub line: bool,
+
     /// Let the exit code tell the verdict
     #[arg(long)]
     pub check: bool,
@@ -356,6 +341,7 @@ impl StatusArgs {
         Self {
             json: self.json || other.json,
             plain: self.plain || other.plain,
+            line: self.line || other.line,
             check: self.check || other.check,
             no_sync: self.no_sync || other.no_sync,
             refresh: self.refresh || other.refresh,

@@ -3,10 +3,12 @@
 pub mod args;
 mod auth_add;
 pub mod auth_args;
+mod auth_claude;
 mod auth_login;
 mod auth_order;
 mod auth_paste;
 mod auth_profiles;
+mod auth_reauth;
 mod auth_refresh;
 mod auth_setup_token;
 mod doctor;
@@ -29,9 +31,11 @@ mod onboard_gateway;
 mod packaging;
 pub mod packaging_args;
 pub mod printer;
+pub mod reauth_args;
 mod secret_flag;
 mod try_credential;
 mod whereabouts;
+pub mod whereabouts_args;
 
 use std::borrow::Cow;
 use std::panic::{self, AssertUnwindSafe};
@@ -121,6 +125,8 @@ fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatu
                 ModelsCommand::Scan(args) => models_scan::run(&session, args),
                 ModelsCommand::List(args) => models_list::run(&session, args),
                 ModelsCommand::Auth(AuthCommand::Add) => auth_add::run(&session),
+                ModelsCommand::Auth(AuthCommand::ClaudeStatus(args)) => auth_claude::run(&session, args),
+                ModelsCommand::Auth(AuthCommand::Reauth(args)) => auth_reauth::run(&session, args),
                 ModelsCommand::Auth(AuthCommand::Login(args)) => auth_login::run(&session, args),
                 ModelsCommand::Auth(AuthCommand::List(args)) => auth_profiles::list(&session, args.json),
                 ModelsCommand::Auth(AuthCommand::PasteToken(args)) => auth_paste::run(&session, args),

@@ -9,6 +9,7 @@ mod support;
 mod auth_order;
 mod auth_profiles;
 mod auth_setup_token;
+mod auth_words;
 mod bad_input;
 mod canary;
 mod canary_out;
