@@ -34,6 +34,7 @@ mod monitoring;
 mod notify;
 mod onboard;
 mod packaging;
+mod phone;
 mod probes;
 mod properties;
 mod refresh;
