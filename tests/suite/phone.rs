@@ -409,3 +409,12 @@ fn files_of_others_are_neither_replaced_nor_removed() {
         }
     });
 }
+
+#[test]
+fn every_file_for_phones_is_explained() {
+    let guide = fs_err::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/termux.md")).unwrap();
+    for entry in fs_err::read_dir(TERMUX).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        assert!(guide.contains(&format!("`{name}`")), "{name}");
+    }
+}
