@@ -101,12 +101,19 @@ refuse_foreign() {
   fi
 }
 
-# Adds a line to the list before what it names is there: whoever is killed can be cleaned up after.
+# Adds a line to the list, for a file before it is there: whoever is killed can be cleaned up after.
 remember() {
   new=$new$1$newline
   if [ -d "${list%/*}" ] && ! is_listed "${1%% *}" "${1#* }"; then
     printf '%s\n' "$1" >>"$list" || fail 74 "failed to write $list"
   fi
+}
+
+# Whether nothing of ours but folders is here.
+is_first_run() {
+  while IFS= read -r line; do
+    case $line in 'd '*) ;; *) return 1 ;; esac
+  done <"$list"
 }
 
 make_folder() {
@@ -170,7 +177,13 @@ install_all() {
     mkdir -m 700 "$stage" || fail 74 "failed to make $stage"
     trap 'rm -rf "$stage"' EXIT
     "$binary" man --dir "$stage/man" >/dev/null || fail 70 "$binary makes no manual pages"
-    for page in "$stage"/man/*; do refuse_foreign "$pages/${page##*/}"; done
+    for page in "$stage"/man/*; do
+      if ! (refuse_foreign "$pages/${page##*/}"); then
+        rm -rf "$stage"
+        is_first_run && uninstall_all >/dev/null
+        exit 1
+      fi
+    done
     for shell in bash fish zsh; do
       "$binary" completions "$shell" >"$stage/$shell" || fail 70 "$binary makes no completions"
     done
@@ -223,6 +236,7 @@ uninstall_all() {
     case $line in
       'u '*)
         unit=${line#u }
+        [ -x "$program" ] || fail 1 "$program is gone, and only it removes its service ${unit% *}; install it again first"
         run "$program" service uninstall "${unit% *}" "${unit#* }"
         ;;
     esac

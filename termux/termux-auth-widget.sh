@@ -22,7 +22,7 @@ case $answer in
     ;;
   *'"Later"'*)
     termux-notification --id openclaw-widget --title 'Model credentials' --content "$line" \
-      --button1 Re-auth --button1-action 'sh ~/.shortcuts/openclaw-reauth' || :
+      --button1 Re-auth --button1-action 'sh ~/.shortcuts/openclaw-reauth' >/dev/null || :
     ;;
 esac
 exit "$code"

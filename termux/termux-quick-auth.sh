@@ -12,7 +12,7 @@ printf '%s\n' "$line"
 case $code in
   1 | 2)
     termux-notification --id openclaw-widget --title 'Model credentials' --content "$line" \
-      --button1 Re-auth --button1-action 'sh ~/.shortcuts/openclaw-reauth' || :
+      --button1 Re-auth --button1-action 'sh ~/.shortcuts/openclaw-reauth' >/dev/null || :
     ;;
 esac
 exit "$code"

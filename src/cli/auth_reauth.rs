@@ -29,7 +29,7 @@ pub(super) fn run(session: &Session<'_>, args: &ReauthArgs) -> Result<ExitStatus
             return Ok(session.printer.answer("\nNobody is needed.\n"));
         }
         tell_others(session, &others);
-        return Err(CommandError::refused("Anthropic is fine, and something else is not"));
+        return Err(CommandError::refused("a new login at Anthropic would not mend this"));
     }
     if !session.printer.process().stdin_is_terminal() {
         return Err(CommandError::usage("a new login needs a terminal")

@@ -76,7 +76,7 @@ fn files_of_others_stay_and_folders_that_were_there_too() {
     let refused = install(&env, &[]);
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(refused.stderr.contains("openclaw-where.1 is not ours"), "{refused:?}");
-    assert!(!env.exists("my prefix/bin/openclaw"), "nothing was installed");
+    assert!(!env.exists("my prefix/bin") && !env.exists("my prefix/share/openclaw"), "nothing was installed");
     assert_eq!(env.text("my prefix/share/man/man1/openclaw-where.1"), "mine");
     assert_eq!(install(&env, &["--force"]).code, 0);
     // What an earlier release wrote and this one does not.

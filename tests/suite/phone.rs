@@ -43,7 +43,7 @@ impl Phone {
         }
         phone.link("openclaw", env!("CARGO_BIN_EXE_openclaw"));
         for program in RECORDED {
-            phone.stand_in(program, "");
+            phone.stand_in(program, "echo noise");
         }
         phone.stand_in("termux-dialog", "printf '{\"code\": -1, \"text\": \"Dismiss\", \"index\": 2}\\n'");
         phone
