@@ -8,7 +8,9 @@ use crate::cli::exporter_args::ExporterArgs;
 use crate::cli::gateway_args::GatewayArgs;
 use crate::cli::monitor_args::MonitorArgs;
 use crate::cli::onboard_args::OnboardArgs;
+use crate::cli::packaging_args::{CompletionsArgs, ManArgs};
 use crate::cli::status_args::StatusArgs;
+use crate::cli::whereabouts_args::WhereArgs;
 use crate::format::ops::parse_span;
 
 /// Keeps the model credentials of an AI agent host alive.
@@ -72,26 +74,11 @@ pub enum Command {
     /// Show which key is in force, where it comes from, and whether the gateway's service has the same
     #[command(after_help = "Exit codes: 0 this shell and the service use the same, 1 they differ.")]
     Where(WhereArgs),
-}
-
-/// The options of `where`.
-#[derive(Debug, Args)]
-pub struct WhereArgs {
-    /// A provider, a variable of the environment or a profile; everything that has a credential when left out
-    #[arg(value_name = "PROVIDER|VARIABLE|PROFILE")]
-    pub name: Option<String>,
-
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-
-    /// Compare with this running process instead of the service
-    #[arg(long, value_name = "PID", conflicts_with = "service", value_parser = clap::value_parser!(i32).range(1..))]
-    pub pid: Option<i32>,
-
-    /// Fail when no service is installed
-    #[arg(long)]
-    pub service: bool,
+    /// Print what lets a shell complete the words of this program
+    Completions(CompletionsArgs),
+    /// Write the manual pages
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 /// `models`, alone the same as `models status`.

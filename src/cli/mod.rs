@@ -3,10 +3,12 @@
 pub mod args;
 mod auth_add;
 pub mod auth_args;
+mod auth_claude;
 mod auth_login;
 mod auth_order;
 mod auth_paste;
 mod auth_profiles;
+mod auth_reauth;
 mod auth_refresh;
 mod auth_setup_token;
 mod dashboard;
@@ -27,11 +29,15 @@ mod new_profile;
 mod onboard;
 pub mod onboard_args;
 mod onboard_gateway;
+mod packaging;
+pub mod packaging_args;
 pub mod printer;
+pub mod reauth_args;
 mod secret_flag;
 pub mod status_args;
 mod try_credential;
 mod whereabouts;
+pub mod whereabouts_args;
 
 use std::borrow::Cow;
 use std::panic::{self, AssertUnwindSafe};
@@ -100,6 +106,8 @@ fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatu
         Command::Exporter(args) => exporter::run(&Session { cli, printer, clock }, args),
         Command::Monitor(args) => monitor::run(&Session { cli, printer, clock }, args),
         Command::Onboard(args) => onboard::run(&Session { cli, printer, clock }, args),
+        Command::Completions(args) => Ok(packaging::completions(printer, args)),
+        Command::Man(args) => packaging::man(printer, args),
         Command::Models(models) => {
             let before = StatusArgs {
                 json: models.status.json || models.status_json,
@@ -121,6 +129,8 @@ fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatu
                 ModelsCommand::Scan(args) => models_scan::run(&session, args),
                 ModelsCommand::List(args) => models_list::run(&session, args),
                 ModelsCommand::Auth(AuthCommand::Add) => auth_add::run(&session),
+                ModelsCommand::Auth(AuthCommand::ClaudeStatus(args)) => auth_claude::run(&session, args),
+                ModelsCommand::Auth(AuthCommand::Reauth(args)) => auth_reauth::run(&session, args),
                 ModelsCommand::Auth(AuthCommand::Login(args)) => auth_login::run(&session, args),
                 ModelsCommand::Auth(AuthCommand::List(args)) => auth_profiles::list(&session, args.json),
                 ModelsCommand::Auth(AuthCommand::PasteToken(args)) => auth_paste::run(&session, args),

@@ -13,7 +13,7 @@ use crate::core::provider;
 use crate::core::report::{Report, Verdict};
 use crate::exit::{CommandError, ExitStatus};
 use crate::probe;
-use crate::render::{json, name, plain, printable_lines, text};
+use crate::render::{json, line, name, plain, printable_lines, text};
 use crate::sync;
 use crate::sys::signals;
 use crate::usage;
@@ -56,6 +56,8 @@ pub(super) fn run(
         json::render(&report)
     } else if args.plain {
         plain::render(&report)
+    } else if args.line {
+        line::render(&report)
     } else {
         text::render(&report, printer.look(cli.no_color))
     };

@@ -18,6 +18,10 @@ pub struct StatusArgs {
     #[arg(long)]
     pub plain: bool,
 
+    /// Print one line, for a phone or a status bar
+    #[arg(long, conflicts_with_all = ["json", "plain", "probe", "usage", "watch"])]
+    pub line: bool,
+
     /// Let the exit code tell the verdict
     #[arg(long)]
     pub check: bool,
@@ -96,6 +100,7 @@ impl StatusArgs {
         Self {
             json: self.json || other.json,
             plain: self.plain || other.plain,
+            line: self.line || other.line,
             check: self.check || other.check,
             no_sync: self.no_sync || other.no_sync,
             refresh: self.refresh || other.refresh,

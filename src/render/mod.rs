@@ -1,7 +1,9 @@
 //! Report in, text out. Nothing here prints.
 
+pub mod auth_words;
 pub mod doctor;
 pub mod json;
+pub mod line;
 pub mod monitor;
 pub mod page;
 pub mod plain;

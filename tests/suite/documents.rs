@@ -68,6 +68,8 @@ fn interface() -> String {
         &["models", "auth", "--help"],
         &["models", "auth", "login", "--help"],
         &["models", "auth", "refresh", "--help"],
+        &["models", "auth", "reauth", "--help"],
+        &["models", "auth", "claude-status", "--help"],
         &["models", "scan", "--help"],
         &["exporter", "--help"],
         &["monitor", "--help"],
@@ -78,6 +80,7 @@ fn interface() -> String {
         &["gateway", "--help"],
         &["monitor", "--help"],
         &["where", "--help"],
+        &["completions", "--help"],
     ] {
         let help = TestEnv::new().run(command).stdout;
         let words = command[..command.len() - 1].join(" ");

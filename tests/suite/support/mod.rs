@@ -247,6 +247,13 @@ impl TestEnv {
         self.wrapped(&[], args)
     }
 
+    /// Another program on this home: a shell, or a script.
+    pub(crate) fn in_shell(&self, program: impl AsRef<OsStr>, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(args).env_clear().envs(&self.vars).current_dir(self.home.path());
+        command
+    }
+
     /// The real program behind another one, such as `strace`.
     pub(crate) fn wrapped(&self, before: &[&str], args: &[&str]) -> Command {
         let words: Vec<_> = before
