@@ -2,6 +2,7 @@
 
 pub mod alerting;
 pub mod assess;
+pub mod chat_command;
 pub mod collate;
 pub mod cooldown;
 pub mod credential;
@@ -12,6 +13,7 @@ pub mod failure;
 pub mod finding;
 pub mod json_tree;
 pub mod login;
+pub mod model_match;
 pub mod model_ref;
 pub mod models;
 pub mod notice;
@@ -29,6 +31,7 @@ pub mod repair;
 pub mod report;
 pub mod scan;
 pub mod secret;
+pub mod session;
 pub mod snapshot;
 pub mod span;
 pub mod store;

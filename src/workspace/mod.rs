@@ -15,6 +15,7 @@ pub mod monitor_state;
 pub mod paths;
 pub mod recovery;
 pub mod seen;
+pub mod sessions;
 pub mod source;
 pub mod store;
 pub mod unit;
