@@ -10,6 +10,8 @@ use crate::core::model_ref::ModelRef;
 /// The least score of a match; less is enough when the provider was named.
 const LEAST: usize = 120;
 const LEAST_WITH_PROVIDER: usize = 90;
+/// A shorter text is in too many names to mean one.
+const SHORTEST: usize = 3;
 /// Two that are nearer to each other than this are as good as each other.
 const CLOSE: usize = 30;
 /// How different a name may be that only has a slip in it.
@@ -62,7 +64,7 @@ pub fn fuzzy<'c>(text: &str, choices: &'c [Choice]) -> Meant<'c> {
         Some((provider, fragment)) => (Some(provider), fragment),
         None => (None, text.as_str()),
     };
-    if fragment.is_empty() {
+    if fragment.is_empty() || (provider.is_none() && fragment.chars().count() < SHORTEST) {
         return Meant::Nothing;
     }
     let least = if provider.is_some() { LEAST_WITH_PROVIDER } else { LEAST };
@@ -106,7 +108,7 @@ fn score(text: &str, fragment: &str, choice: &Choice) -> usize {
         like(&model, fragment, [160, 110, 80]),
     ];
     let aliases = choice.aliases.iter().map(|alias| like(&alias.to_lowercase(), fragment, [140, 90, 60]));
-    let mut score = names.into_iter().max().unwrap_or(0) + aliases.sum::<usize>();
+    let mut score = names.iter().sum::<usize>() + aliases.sum::<usize>();
     let slips = levenshtein(fragment, &model);
     score += FARTHEST.saturating_sub(slips) * 70;
     score += if model.starts_with(&provider) { 30 } else { 0 };
@@ -180,9 +182,10 @@ mod tests {
             ("sonnet", "anthropic/claude-sonnet-4-5"),
             ("openai/gpt", "openai/gpt-5.2"),
             ("openai/mini", "openai/gpt-5-mini"),
-            ("claude-opus-45", "anthropic/claude-opus-4-5"),
+            ("claude-opus-4.5", "anthropic/claude-opus-4-5"),
             ("glm-47", "zai/glm-4.7"),
             ("nope", "-"),
+            ("x", "-"),
             ("anthropic/", "-"),
             ("", "-"),
         ] {

@@ -37,6 +37,8 @@ struct Known {
     seen: Option<Identity>,
     /// Why the file could not be read or written.
     problem: Option<String>,
+    /// The problem that was told last.
+    told: Option<String>,
     /// When the file was written last.
     written: EpochMs,
 }
@@ -102,10 +104,15 @@ impl Sessions {
 
     /// Takes over what others wrote and writes what is waiting. `is_last` leaves nothing for later. Gives a problem once.
     pub(super) fn sync(&self, clock: &Clock, is_last: bool) -> Option<String> {
-        let before = self.problem();
         self.read_if_changed();
         self.write(clock, is_last);
-        let problem = self.problem().filter(|problem| before.as_ref() != Some(problem))?;
+        let mut known = self.known();
+        if known.told == known.problem {
+            return None;
+        }
+        let problem = known.problem.clone();
+        known.told.clone_from(&problem);
+        let problem = problem?;
         Some(format!("{}: {problem}; sessions are kept in memory alone", self.store.path().display()))
     }
 
@@ -332,8 +339,8 @@ mod tests {
         let sessions = Sessions::of(store.clone());
         sessions.change("k", CHOICE, |session| session.pinned = Some("a:1".to_owned()));
         assert!(sessions.problem().is_some());
-        sessions.sync(&clock, true);
-        sessions.sync(&clock, true);
+        assert!(sessions.sync(&clock, true).unwrap().contains("in memory alone"));
+        assert_eq!(sessions.sync(&clock, true), None);
         assert_eq!(fs_err::read_to_string(store.path()).unwrap(), "{ torn");
         assert_eq!(sessions.get("k").pinned.as_deref(), Some("a:1"));
         fs_err::write(store.path(), "{}").unwrap();
