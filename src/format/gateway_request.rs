@@ -6,6 +6,8 @@ use std::ops::Range;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::format::last_message::Last;
+
 /// What the gateway has to know of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
@@ -13,6 +15,10 @@ pub struct Asked {
     pub model: Option<String>,
     /// Whether the answer is to come in pieces.
     pub is_streamed: bool,
+    /// The user that the client names: `user`, else `metadata.user_id`.
+    pub user: Option<String>,
+    /// What the user says last, when it begins with a slash.
+    pub command: Option<String>,
     /// Where the model's name stands, quotes included; without one, the place behind the first bracket.
     place: Range<usize>,
 }
@@ -23,6 +29,27 @@ struct Shallow<'b> {
     model: Option<&'b RawValue>,
     #[serde(default)]
     stream: Option<bool>,
+    #[serde(borrow, default)]
+    user: Option<&'b RawValue>,
+    #[serde(borrow, default)]
+    metadata: Option<&'b RawValue>,
+    #[serde(borrow, default)]
+    messages: Last<'b>,
+    #[serde(borrow, default)]
+    input: Last<'b>,
+}
+
+impl Shallow<'_> {
+    /// The user that the client names. What is no text names nobody.
+    fn user(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct Metadata {
+            user_id: Option<String>,
+        }
+        let named = |raw: &RawValue| serde_json::from_str::<String>(raw.get()).ok();
+        let of_metadata = |raw: &RawValue| serde_json::from_str::<Metadata>(raw.get()).ok()?.user_id;
+        self.user.and_then(named).or_else(|| self.metadata.and_then(of_metadata))
+    }
 }
 
 /// Also a `null` has a place that another name can take.
@@ -47,14 +74,16 @@ impl Asked {
             return Err("the body is no object of this API: line 1, column 1".to_owned());
         }
         let is_streamed = shallow.stream.unwrap_or_default();
+        let (user, command) =
+            (shallow.user(), shallow.messages.command().or_else(|| shallow.input.command()));
         let Some(raw) = shallow.model.map(RawValue::get) else {
             let behind = text.find('{').map_or(0, |at| at + 1);
-            return Ok(Self { model: None, is_streamed, place: behind..behind });
+            return Ok(Self { model: None, is_streamed, user, command, place: behind..behind });
         };
         let model: Option<String> =
             serde_json::from_str(raw).map_err(|_| "`model` must be a text".to_owned())?;
         let start = raw.as_ptr() as usize - text.as_ptr() as usize;
-        Ok(Self { model, is_streamed, place: start..start + raw.len() })
+        Ok(Self { model, is_streamed, user, command, place: start..start + raw.len() })
     }
 
     /// The body with another model, every other byte as it was.
@@ -97,6 +126,20 @@ mod tests {
         assert_eq!(changed("{ }").1, r#"{"model":"m\"2" }"#);
         let (asked, text) = changed(r#"{"model": null}"#);
         assert_eq!((asked.model, text.as_str()), (None, r#"{"model": "m\"2"}"#));
+    }
+
+    #[test]
+    fn the_user_and_a_command_are_seen_on_the_way() {
+        let asked = |body: &str| Asked::parse(body.as_bytes()).unwrap();
+        let both = asked(
+            r#"{"user":"Ann","metadata":{"user_id":"no"},"messages":[{"role":"user","content":"/status"}]}"#,
+        );
+        assert_eq!((both.user.as_deref(), both.command.as_deref()), (Some("Ann"), Some("/status")));
+        let other = asked(r#"{"metadata":{"user_id":"bob","n":1},"input":"/new","messages":7}"#);
+        assert_eq!((other.user.as_deref(), other.command.as_deref()), (Some("bob"), Some("/new")));
+        for odd in [r#"{"user":5,"metadata":"x"}"#, r#"{"user":null,"metadata":{"user_id":5}}"#, "{}"] {
+            assert_eq!((asked(odd).user, asked(odd).command), (None, None), "{odd}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Total parsers and writers: bytes to values and back. They never panic, never see a path, never quote content.
 
 pub mod auth_profiles;
+pub mod chat_answer;
 pub mod claude_code;
 pub mod codex;
 pub mod config;
@@ -10,6 +11,7 @@ pub mod doctor_journal;
 pub mod dotenv;
 pub mod gateway_request;
 pub mod jwt;
+mod last_message;
 pub mod legacy;
 pub mod model_list;
 pub mod models_json;
@@ -22,6 +24,7 @@ pub mod qwen;
 pub mod recovery;
 pub mod scenario;
 pub mod section;
+pub mod sessions;
 pub mod systemd_unit;
 pub mod usage;
 

@@ -7,11 +7,15 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, Response, StatusCode, header};
 use axum::routing::{any, get};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::core::model_ref::ModelRef;
+use crate::core::session::Session;
 use crate::core::upstream::Surface;
+use crate::format::gateway_request::Asked;
 use crate::gateway::reply::{self, Refusal};
-use crate::gateway::{Gateway, dashboard, forward};
+use crate::gateway::view::View;
+use crate::gateway::{Gateway, agents, commands, dashboard, forward};
 use crate::render;
 
 /// The largest request: a few images. The API of Anthropic takes 32 MB.
@@ -23,6 +27,7 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
         .route("/healthz", get(alive))
         .route("/health", get(alive))
         .route("/readyz", get(ready))
+        .route("/api/sessions", get(sessions))
         .route("/api/status", get(status))
         .route("/v1/models", get(models));
     for surface in Surface::ALL {
@@ -52,7 +57,19 @@ async fn asked(gateway: &Arc<Gateway>, surface: Surface, request: Request) -> Re
             format!("the request is larger than {} MiB, or broke off", LARGEST_REQUEST / 1024 / 1024);
         return Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", message).answer(surface);
     };
-    forward::answer(gateway, surface, &head.headers, body).await
+    let asked = match Asked::parse(&body) {
+        Ok(asked) => asked,
+        Err(why) => return Refusal::bad_request(why).answer(surface),
+    };
+    let (view, visit) = match gateway.enter(surface, &head.headers, &asked).await {
+        Ok(entered) => entered,
+        Err(refusal) => return refusal.answer(surface),
+    };
+    if let Some(answer) = commands::answer(gateway, surface, &head.headers, (&asked, &body), (&view, &visit))
+    {
+        return answer;
+    }
+    forward::answer(gateway, surface, &head.headers, (asked, body), (view, visit)).await
 }
 
 async fn alive() -> &'static str {
@@ -74,10 +91,58 @@ async fn status(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Resp
     if let Err(refusal) = gateway.admits(&headers) {
         return refusal.answer(Surface::ChatCompletions);
     }
-    let document = render::json::render(&gateway.view().report(&gateway.clock));
+    let view = match viewed(&gateway, &headers).await {
+        Ok(view) => view,
+        Err(refusal) => return refusal.answer(Surface::ChatCompletions),
+    };
+    let document = render::json::render(&view.report(&gateway.clock));
     let mut answer = Response::new(Body::from(document));
     answer.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     answer
+}
+
+/// The view of the agent that a request names.
+async fn viewed(gateway: &Arc<Gateway>, headers: &HeaderMap) -> Result<Arc<View>, Refusal> {
+    gateway.view_of(agents::agent_header(headers)?).await
+}
+
+/// What is remembered of conversations: of the agent that is named, else of every one that is in use.
+async fn sessions(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response<Body> {
+    let entered = async {
+        gateway.admits(&headers)?;
+        let view = viewed(&gateway, &headers).await?;
+        gateway.agents.sessions(&view);
+        let named = agents::agent_header(&headers)?.is_some();
+        Ok::<_, Refusal>(named.then(|| view.workspace.agent.id.clone()))
+    };
+    let named = match entered.await {
+        Ok(named) => named,
+        Err(refusal) => return refusal.answer(Surface::ChatCompletions),
+    };
+    let agents = gateway.agents.all_sessions().into_iter();
+    let agents: Vec<_> = agents
+        .filter(|(id, _)| named.as_ref().is_none_or(|named| named == id))
+        .map(|(id, sessions)| {
+            let all: Vec<_> = sessions.all().iter().map(|(key, session)| described(key, session)).collect();
+            json!({"agentId": id, "problem": sessions.problem(), "sessions": all})
+        })
+        .collect();
+    reply::json_answer(StatusCode::OK, &json!({"agents": agents}))
+}
+
+fn described(key: &str, session: &Session) -> Value {
+    let kept = session.last.as_ref().and_then(|last| {
+        session.kept.iter().find(|(provider, _)| *provider == last.provider).map(|(_, profile)| profile)
+    });
+    let source = if session.pinned.is_some() { Some("user") } else { kept.map(|_| "auto") };
+    json!({
+        "key": key,
+        "updatedAt": session.updated,
+        "modelOverride": session.chosen.as_ref().map(ModelRef::key),
+        "authProfileOverride": session.pinned.as_ref().or(kept),
+        "authProfileOverrideSource": source,
+        "lastModel": session.last.as_ref().map(ModelRef::key),
+    })
 }
 
 async fn models(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response<Body> {
@@ -87,7 +152,10 @@ async fn models(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Resp
     if let Err(refusal) = gateway.admits(&headers) {
         return refusal.answer(surface);
     }
-    let ids = gateway.view().listed();
+    let ids = match viewed(&gateway, &headers).await {
+        Ok(view) => view.listed(),
+        Err(refusal) => return refusal.answer(surface),
+    };
     let entries: Vec<_> = std::iter::once("openclaw".to_owned())
         .chain(ids)
         .map(|id| {

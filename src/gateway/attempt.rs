@@ -44,7 +44,7 @@ impl Forward<'_> {
     pub(super) async fn attempt(&mut self, candidate: Candidate, trial: Option<Trial>) -> Tried {
         let name = candidate.name.clone();
         let candidate = if candidate.is_due {
-            match self.gateway.renewed(candidate).await {
+            match self.gateway.renewed(candidate, &self.view.workspace.agent.id).await {
                 Ok(candidate) => candidate,
                 Err(message) => {
                     return Tried::Failed(FailureClass::Expired, format!("{name}: {message}"), None);

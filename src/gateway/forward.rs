@@ -14,6 +14,7 @@ use crate::gateway::Gateway;
 use crate::gateway::attempt::Tried;
 use crate::gateway::pool::Permit;
 use crate::gateway::reply::Refusal;
+use crate::gateway::sessions::Visit;
 use crate::gateway::view::{Candidate, View};
 
 /// Answers a request.
@@ -21,12 +22,11 @@ pub(super) async fn answer(
     gateway: &Arc<Gateway>,
     surface: Surface,
     headers: &HeaderMap,
-    body: Bytes,
+    (asked, body): (Asked, Bytes),
+    (view, visit): (Arc<View>, Visit),
 ) -> Response<Body> {
-    match Forward::of(gateway, surface, headers, body) {
-        Ok(forward) => forward.run().await.unwrap_or_else(|refusal| refusal.answer(surface)),
-        Err(refusal) => refusal.answer(surface),
-    }
+    let forward = Forward { gateway, surface, headers, body, asked, view, visit, attempts: 0 };
+    forward.run().await.unwrap_or_else(|refusal| refusal.answer(surface))
 }
 
 /// A request on its way.
@@ -37,24 +37,17 @@ pub(super) struct Forward<'g> {
     pub(super) body: Bytes,
     pub(super) asked: Asked,
     pub(super) view: Arc<View>,
+    /// The session that it belongs to.
+    pub(super) visit: Visit,
     /// How many providers were asked.
     pub(super) attempts: usize,
 }
 
-impl<'g> Forward<'g> {
-    fn of(
-        gateway: &'g Arc<Gateway>,
-        surface: Surface,
-        headers: &'g HeaderMap,
-        body: Bytes,
-    ) -> Result<Self, Refusal> {
-        let asked = Asked::parse(&body).map_err(Refusal::bad_request)?;
-        let view = gateway.view();
-        Ok(Self { gateway, surface, headers, body, asked, view, attempts: 0 })
-    }
-
+impl Forward<'_> {
     async fn run(mut self) -> Result<Response<Body>, Refusal> {
-        let models = self.view.models(self.asked.model.as_deref()).map_err(Refusal::bad_request)?;
+        let (asked, chosen) = (self.asked.model.as_deref(), self.visit.session.chosen.as_ref());
+        let models = self.view.models(asked, chosen).map_err(Refusal::bad_request)?;
+        let models = self.visit.within_pin(&self.view, models);
         let mut last: Option<(FailureClass, String, Option<i64>)> = None;
         let mut unsuitable = Vec::new();
         let mut resting: Option<(EpochMs, String)> = None;
@@ -64,10 +57,11 @@ impl<'g> Forward<'g> {
                 Ok(candidates) => candidates,
                 Err(why) => {
                     unsuitable.push(why);
-                    continue;
+                    Vec::new()
                 }
             };
-            for candidate in candidates {
+            for candidate in self.visit.arrange(&self.view, model, candidates, now)? {
+                let profile = candidate.holder.as_ref().map(|(holder, _)| holder.id.clone());
                 let trial = match self.permit(&candidate) {
                     Permit::Open => None,
                     Permit::Trial(trial) => Some(trial),
@@ -83,7 +77,11 @@ impl<'g> Forward<'g> {
                     }
                 };
                 match self.attempt(candidate, trial).await {
-                    Tried::Answered(answer) | Tried::TheRequest(answer) => return Ok(*answer),
+                    Tried::Answered(answer) => {
+                        self.visit.served(model, profile.as_deref(), self.now());
+                        return Ok(*answer);
+                    }
+                    Tried::TheRequest(answer) => return Ok(*answer),
                     Tried::Failed(class, message, retry_after) => {
                         last = Some((class, message, retry_after));
                         // The model itself is not there: other credentials of its provider cannot help.
@@ -106,17 +104,22 @@ impl<'g> Forward<'g> {
     ) -> Refusal {
         if let Some((class, message, retry_after)) = last {
             let remedy = class.remedy().map_or_else(String::new, |remedy| format!("; {remedy}"));
-            let mut refusal = Refusal::of_class(class, format!("{message}: {}{remedy}", class.entry().2));
+            let pinned = self.visit.pinned_failed(&self.view, &models[0]);
+            let mut refusal =
+                Refusal::of_class(class, format!("{message}: {}{remedy}{pinned}", class.entry().2));
             refusal.retry_after = retry_after.map(|ms| ms / 1000);
             return refusal;
         }
         if let Some((until, name)) = resting {
             let seconds = (until - self.now()).max(0) / 1000;
-            let message = format!(
-                "every credential for {} rests after failures; {name} is tried again in {seconds} s; \
-                 `openclaw models auth unblock` lets one be used at once",
-                models[0].key()
-            );
+            let pinned = self.visit.pinned_rests(&self.view, &models[0], &name, until, self.now());
+            let message = pinned.unwrap_or_else(|| {
+                format!(
+                    "every credential for {} rests after failures; {name} is tried again in {seconds} s; \
+                     `openclaw models auth unblock` lets one be used at once",
+                    models[0].key()
+                )
+            });
             let mut refusal = Refusal::of_class(FailureClass::RateLimited, message);
             refusal.retry_after = Some(seconds);
             return refusal;

@@ -1,12 +1,18 @@
 //! `openclaw gateway`: serves models with the credentials of this host, and moves on when one of them fails.
 
 mod access;
+mod agents;
 mod api;
 mod attempt;
+mod auth_line;
+mod catalogue;
+mod choice;
+mod commands;
 mod dashboard;
 mod forward;
 mod pool;
 mod reply;
+mod sessions;
 mod view;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -29,6 +35,7 @@ use crate::sys::http_server::{self, Limits};
 use crate::sys::signals;
 use crate::workspace::Request;
 use access::Door;
+use agents::Agents;
 use dashboard::Desk;
 use pool::Pool;
 use view::{Candidate, View};
@@ -50,6 +57,8 @@ pub struct Gateway {
     /// A token or password that the command line gave.
     given: Option<Secret>,
     pool: Pool,
+    /// The agents beside the one of `view`, and the sessions of all.
+    agents: Agents,
     upstream: Lasting,
     desk: Desk,
     /// One refresh at a time: whoever waited finds the new tokens.
@@ -94,6 +103,8 @@ impl Gateway {
             )
             .hint("`openclaw doctor --generate-gateway-token` makes one"));
         }
+        let agents = Agents::default();
+        agents.sessions(&view);
         let upstream = Lasting::new()
             .map_err(|reason| CommandError::io(format!("failed to set up the HTTP client: {reason}")))?;
         Ok(Self {
@@ -104,6 +115,7 @@ impl Gateway {
             door: ArcSwap::from_pointee(door),
             given: settings.token.clone(),
             pool: Pool::default(),
+            agents,
             upstream,
             desk: Desk::new(process)
                 .map_err(|error| CommandError::io(format!("no random numbers: {error}")))?,
@@ -131,7 +143,7 @@ impl Gateway {
     fn usable_models(&self) -> usize {
         let view = self.view();
         let now = self.clock.now().timestamp_millis();
-        let models = view.models(None).unwrap_or_default();
+        let models = view.models(None, None).unwrap_or_default();
         let is_usable = |model: &&crate::core::model_ref::ModelRef| {
             Surface::ALL.iter().any(|surface| {
                 let candidates = view.candidates(model, *surface, &self.pool, now);
@@ -155,6 +167,7 @@ impl Gateway {
             Ok(view) => {
                 self.door.store(Arc::new(door(&view, self.given.as_ref())));
                 self.view.store(Arc::new(view));
+                self.agents.reload(|id| self.load_agent(id).ok());
                 self.pool.forget(written);
                 self.desk.tell_change();
             }
@@ -163,13 +176,13 @@ impl Gateway {
     }
 
     /// Renews a login that is due, once for everybody who wants it, and gives the candidate with its new token.
-    async fn renewed(self: &Arc<Self>, candidate: Candidate) -> Result<Candidate, String> {
+    async fn renewed(self: &Arc<Self>, candidate: Candidate, agent: &str) -> Result<Candidate, String> {
         let _turn = self.renewing.lock().await;
-        let (gateway, id) = (Arc::clone(self), candidate.name.clone());
+        let (gateway, id, of) = (Arc::clone(self), candidate.name.clone(), agent.to_owned());
         let renewed = tokio::task::spawn_blocking(move || {
             // Whoever waited for the turn finds what the one before has got.
             gateway.reload();
-            let view = gateway.view();
+            let view = gateway.view_now(&of);
             let outcome = Refresher {
                 process: &gateway.process,
                 workspace: &view.workspace,
@@ -195,12 +208,13 @@ impl Gateway {
                 Some(format!("its refresh failed before ({})", failure.class.word()))
             }
         };
-        let secret = self.view().secret_of(&candidate.name);
+        let view = self.view_now(agent);
+        let secret = view.secret_of(&candidate.name);
         match (message, secret) {
             (None, Some(secret)) => Ok(Candidate { secret, is_due: false, ..candidate }),
             (None, None) => Err("is gone".to_owned()),
             // A login that is only about to end still serves.
-            (Some(_), Some(secret)) if self.view().is_good(&candidate.name, &self.clock) => {
+            (Some(_), Some(secret)) if view.is_good(&candidate.name, &self.clock) => {
                 Ok(Candidate { secret, is_due: false, ..candidate })
             }
             (Some(message), _) => Err(message),
@@ -247,6 +261,9 @@ pub fn run(gateway: Gateway, listeners: Vec<TcpListener>, ready: impl FnOnce()) 
         for failure in gateway.pool.flush(&gateway.clock) {
             gateway.log(&format!("what is known of the profiles could not be saved: {failure}"));
         }
+        for problem in gateway.agents.sync(&gateway.clock, true) {
+            gateway.log(&problem);
+        }
         served
     })
 }
@@ -282,8 +299,12 @@ async fn tick(gateway: Arc<Gateway>) {
             for failure in gateway.pool.flush(&gateway.clock) {
                 gateway.log(&format!("what is known of the profiles could not be saved: {failure}"));
             }
+            for problem in gateway.agents.sync(&gateway.clock, false) {
+                gateway.log(&problem);
+            }
             // What was used must be read again before it can be forgotten.
-            let is_current = gateway.view().workspace.seen.is_current(Deadline::after(TICK));
+            let is_current = gateway.view().workspace.seen.is_current(Deadline::after(TICK))
+                && gateway.agents.are_current(Deadline::after(TICK));
             if !is_current || gateway.pool.written() > 0 {
                 gateway.reload();
             }

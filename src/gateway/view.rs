@@ -3,7 +3,7 @@
 use crate::clock::{Clock, Deadline};
 use crate::core::assess::assess;
 use crate::core::credential::{EpochMs, Material};
-use crate::core::model_ref::{self, ModelRef, Resolved};
+use crate::core::model_ref::ModelRef;
 use crate::core::oauth;
 use crate::core::order::Ineligible;
 use crate::core::provider;
@@ -26,7 +26,8 @@ const TIME_LIMIT: std::time::Duration = std::time::Duration::from_secs(10);
 pub(super) struct View {
     /// What was loaded.
     pub(super) workspace: Workspace,
-    snapshot: Snapshot,
+    /// What it comes to.
+    pub(super) snapshot: Snapshot,
 }
 
 /// A credential that may serve a request.
@@ -66,82 +67,13 @@ impl View {
         assess(&self.snapshot, clock.now(), &Policy::default())
     }
 
-    /// The model that a request gets, and those to fail over to. The error names what there is.
-    pub(super) fn models(&self, asked: Option<&str>) -> Result<Vec<ModelRef>, String> {
-        let asked = asked.map(str::trim).filter(|asked| !is_ours(asked));
-        let settings = &self.snapshot.models;
-        let first = match asked {
-            None => {
-                let primary = settings.primary.as_deref().unwrap_or(model_ref::DEFAULT_MODEL);
-                model_ref::resolve(primary, &settings.aliases).model()
-            }
-            Some(asked) => Some(self.resolved(asked)?),
-        };
-        let first = first.ok_or("no model is configured")?;
-        let resolve = |text: &String| model_ref::resolve(text, &settings.aliases).model();
-        let mut models = vec![first];
-        for fallback in settings.fallbacks.iter().filter_map(resolve) {
-            if !models.contains(&fallback) {
-                models.push(fallback);
-            }
-        }
-        Ok(models)
-    }
-
-    fn resolved(&self, asked: &str) -> Result<ModelRef, String> {
-        match model_ref::resolve(asked, &self.snapshot.models.aliases) {
-            Resolved::Known(model) => return Ok(model),
-            Resolved::Nothing => return Err("`model` is blank".to_owned()),
-            Resolved::Assumed(_) => {}
-        }
-        // A bare id: what the config declares, what ships, and what its name says.
-        let declared = self.workspace.config.providers.iter().flat_map(|(id, entry)| {
-            entry.models.iter().filter(|model| model.id == asked).map(move |_| provider::normalize(id))
-        });
-        let shipped = crate::core::models::MODELS
-            .iter()
-            .filter_map(|model| model.key.split_once('/').filter(|(_, id)| *id == asked))
-            .map(|(id, _)| id.to_owned());
-        let mut owners: Vec<String> = declared.chain(shipped).collect();
-        if owners.is_empty() {
-            let known = PREFIXES.iter().filter(|(prefix, _)| asked.starts_with(prefix));
-            owners.extend(known.map(|(_, id)| (*id).to_owned()));
-        }
-        owners.sort();
-        owners.dedup();
-        // Of several, those that can be used at all.
-        if owners.len() > 1 {
-            let usable: Vec<_> = owners.iter().filter(|id| self.has_credential(id)).cloned().collect();
-            if !usable.is_empty() {
-                owners = usable;
-            }
-        }
-        match owners.as_slice() {
-            [owner] => Ok(ModelRef { provider: owner.clone(), model: asked.to_owned() }),
-            [] => Err(format!(
-                "no provider of the model \"{}\" is known; write provider/model",
-                asked.escape_debug()
-            )),
-            several => {
-                let all: Vec<_> = several.iter().map(|id| format!("{id}/{asked}")).collect();
-                Err(format!("several providers have this model: {}", all.join(", ")))
-            }
-        }
-    }
-
-    fn has_credential(&self, id: &str) -> bool {
-        self.snapshot.profiles.iter().any(|record| provider::normalize(&record.credential.provider) == id)
-            || self.snapshot.env_credentials.iter().any(|credential| credential.provider == id)
-            || self.snapshot.provider_keys.iter().any(|key| provider::normalize(&key.provider) == id)
-    }
-
     /// The profile that would serve each configured model now.
     pub(super) fn next(&self, pool: &Pool, now: EpochMs) -> Vec<String> {
         let is_usable = |candidate: &Candidate| match &candidate.holder {
             Some((holder, stored)) => !matches!(pool.permit(holder, stored, now), Permit::Resting(_)),
             None => true,
         };
-        let models = self.models(None).unwrap_or_default();
+        let models = self.models(None, None).unwrap_or_default();
         let first = |model: &ModelRef| {
             let of = |surface: &Surface| self.candidates(model, *surface, pool, now).ok();
             Surface::ALL.iter().find_map(of)?.into_iter().find(is_usable)
@@ -223,7 +155,8 @@ impl View {
         record.is_some_and(|record| record.credential.material.expiry().at().is_some_and(|at| at > now))
     }
 
-    fn held(&self, record: &ProfileRecord) -> (Holder, UsageStats) {
+    /// The profile as the pool knows it, and what its store says of its use.
+    pub(super) fn held(&self, record: &ProfileRecord) -> (Holder, UsageStats) {
         let own = &self.workspace.agent;
         let inherited = own.inherits_from.as_ref().filter(|_| record.inherited);
         let dir = inherited.unwrap_or(&own.dir).clone();
@@ -231,50 +164,4 @@ impl View {
         let stored = stored.map(|(_, stats)| stats.clone()).unwrap_or_default();
         (Holder { dir, id: record.id.clone() }, stored)
     }
-
-    /// The models that can be asked for: those of the config and those that ship, of providers with a credential.
-    pub(super) fn listed(&self) -> Vec<String> {
-        let settings = &self.snapshot.models;
-        let written = settings.primary.iter().chain(&settings.fallbacks).chain(&settings.allowed);
-        let configured = written.filter_map(|text| model_ref::resolve(text, &settings.aliases).model());
-        let declared = self.workspace.config.providers.iter().flat_map(|(id, entry)| {
-            let provider = provider::normalize(id);
-            entry
-                .models
-                .iter()
-                .map(move |model| ModelRef { provider: provider.clone(), model: model.id.clone() })
-        });
-        let shipped = crate::core::models::MODELS.iter().filter_map(|model| {
-            let (provider, id) = model.key.split_once('/')?;
-            Some(ModelRef { provider: provider.to_owned(), model: id.to_owned() })
-        });
-        let mut keys: Vec<_> = configured
-            .chain(declared)
-            .chain(shipped)
-            .filter(|model| self.has_credential(&model.provider))
-            .map(|model| model.key())
-            .collect();
-        keys.sort();
-        keys.dedup();
-        keys
-    }
-}
-
-/// What names of models begin with, and whose they are.
-const PREFIXES: &[(&str, &str)] = &[
-    ("claude-", "anthropic"),
-    ("gemini-", "google"),
-    ("gpt-", "openai"),
-    ("grok-", "xai"),
-    ("o1", "openai"),
-    ("o3", "openai"),
-    ("o4", "openai"),
-];
-
-/// Names with which a client leaves the choice to us: `openclaw`, `openclaw:AGENT`.
-fn is_ours(asked: &str) -> bool {
-    asked.is_empty()
-        || asked == "openclaw"
-        || asked.starts_with("openclaw:")
-        || asked.starts_with("openclaw/")
 }

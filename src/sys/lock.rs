@@ -73,6 +73,12 @@ impl Protocol {
         Self { places: vec![place], made: Made::Directories, stale_ms: 60_000 }
     }
 
+    /// The Node program's lock of `sessions.json`: a file, made for itself alone, stale after 30 seconds; `target` has no
+    /// links in it.
+    pub fn of_sessions(target: &Path) -> Self {
+        Self { made: Made::Files, ..Self::of_store(target) }
+    }
+
     /// The lock under which Qwen Code renews the login in a credentials file (its `sharedTokenManager.ts`), stale after
     /// ten seconds.
     pub fn of_qwen_code(credentials: &Path) -> Self {

@@ -16,6 +16,7 @@ mod own_file;
 pub mod paths;
 pub mod recovery;
 pub mod seen;
+pub mod sessions;
 pub mod source;
 pub mod store;
 pub mod unit;

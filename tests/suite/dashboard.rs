@@ -173,6 +173,14 @@ fn the_page_lives_in_a_browser() {
     browser.wait("document.body.innerText.includes('groq:new')");
     browser.wait("!document.body.innerText.includes('zai:old')");
 
+    browser.type_into("#message", "/model status\n");
+    browser.wait(
+        "document.querySelector('#transcript .answered')?.innerText.includes('anthropic/claude-opus-4-5')",
+    );
+    browser.type_into("#message", "/model anthropic/claude-opus-4-5@anthropic:work\n");
+    browser.wait("document.querySelector('table td:nth-of-type(2)')?.innerText == 'anthropic:work'");
+    browser.wait("document.querySelector('table th[scope=row]')?.innerText.includes('dashboard')");
+
     faults_of_access(&browser);
     pictures(&browser);
 

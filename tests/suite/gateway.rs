@@ -19,7 +19,7 @@ pub(crate) const TOKEN: &str = "gateway-token-0123456789";
 
 /// A gateway that runs.
 pub(crate) struct Running {
-    child: Child,
+    pub(crate) child: Child,
     pub(crate) port: u16,
     /// Everything that it has said so far, and who listens to it.
     said: Arc<Mutex<Vec<String>>>,
@@ -64,7 +64,7 @@ impl Running {
         Answer::of(&answer)
     }
 
-    fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
         let authorization = format!("Bearer {TOKEN}");
         self.send(
             "POST",
@@ -79,7 +79,7 @@ impl Running {
     }
 
     /// Asks until the answer is as it should be: what changes on the host is seen within a second.
-    fn until(&self, path: &str, body: &Value, is_good: impl Fn(&Answer) -> bool) -> Answer {
+    pub(crate) fn until(&self, path: &str, body: &Value, is_good: impl Fn(&Answer) -> bool) -> Answer {
         let limit = Deadline::after(Duration::from_secs(20));
         loop {
             let answer = self.post(path, body);
@@ -109,7 +109,7 @@ impl Drop for Running {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    head: String,
+    pub(crate) head: String,
     pub(crate) body: String,
 }
 

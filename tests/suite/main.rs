@@ -23,6 +23,8 @@ mod environment;
 mod exporter;
 mod exporter_faults;
 mod gateway;
+mod gateway_commands;
+mod gateway_sessions;
 mod harmless;
 mod house;
 mod install;

@@ -16,14 +16,16 @@ use axum::routing::{get, post};
 use hyper::body::{Body as HttpBody, Frame};
 use tokio::sync::{mpsc, watch};
 
+use crate::core;
 use crate::core::secret::Secret;
 use crate::core::span::SECOND;
 use crate::core::upstream::Surface;
 use crate::gateway::Gateway;
 use crate::gateway::access::local_only;
 use crate::gateway::reply::{Refusal, json_answer};
+use crate::gateway::sessions::Sessions;
 use crate::process::Process;
-use crate::render::web::{self, Around, Event};
+use crate::render::web::{self, Around, Event, Session};
 use crate::sys::random;
 use crate::workspace::monitor_state::StateFile;
 use visitors::Visitors;
@@ -34,6 +36,8 @@ const BEAT: Duration = Duration::from_secs(10);
 const PROOF: &str = "x-openclaw-csrf";
 /// What is told at most of what people were told.
 const ALERTS: usize = 10;
+/// So many sessions are shown.
+const SESSIONS: usize = 20;
 /// The length of a proof, in bytes.
 const PROOF_LENGTH: usize = 32;
 
@@ -123,12 +127,30 @@ impl Gateway {
         }
     }
 
+    /// The sessions of all agents in use that were used last.
+    fn recent_sessions(&self) -> Vec<Session> {
+        let of = |(agent, sessions): (String, Arc<Sessions>)| {
+            let named = move |(key, session): (String, core::session::Session)| Session {
+                key: format!("{agent}: {key}"),
+                model: session.chosen.or(session.last).map(|model| model.key()),
+                profile: session.pinned,
+                at: session.updated,
+            };
+            sessions.all().into_iter().map(named)
+        };
+        let mut sessions: Vec<_> = self.agents.all_sessions().into_iter().flat_map(of).collect();
+        sessions.sort_by_key(|session| std::cmp::Reverse(session.at));
+        sessions.truncate(SESSIONS);
+        sessions
+    }
+
     /// Everything that the page shows.
     fn around(&self, visit: &Visit, query: Option<&str>) -> Around {
         Around {
             host: self.desk.host.clone(),
             next: self.view().next(&self.pool, self.now()),
             alerts: told(self),
+            sessions: self.recent_sessions(),
             csrf: match visit {
                 Visit::Open(csrf) | Visit::SignedIn(csrf) => Some(csrf.expose().to_owned()),
                 Visit::Program => None,

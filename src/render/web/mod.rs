@@ -63,12 +63,12 @@ pub struct Event {
 pub struct Session {
     /// Its key.
     pub key: String,
-    /// The model that was chosen for it; none means the default.
+    /// The model that was chosen for it, else the one that answered last.
     pub model: Option<String>,
-    /// The profile that it is held to.
+    /// The profile that a person chose.
     pub profile: Option<String>,
     /// When it was last used.
-    pub at: Option<EpochMs>,
+    pub at: EpochMs,
 }
 
 #[derive(Template)]
@@ -141,7 +141,7 @@ struct SessionRow<'a> {
     key: String,
     model: Option<&'a str>,
     profile: Option<&'a str>,
-    at: Option<Instant>,
+    at: Instant,
 }
 
 /// An instant for programs and for people.
@@ -227,7 +227,7 @@ fn live<'a>(report: &'a Report, around: &'a Around) -> Live<'a> {
         key: name(&session.key),
         model: session.model.as_deref(),
         profile: session.profile.as_deref(),
-        at: session.at.map(Instant::of),
+        at: Instant::of(session.at),
     });
     Live {
         verdict: report.verdict,
