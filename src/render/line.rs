@@ -53,6 +53,7 @@ fn state(profile: &ProfileReport, report: &Report) -> String {
 
 fn fine(report: &Report) -> String {
     let count = match report.profiles.len() {
+        0 => return "no credential has ended or is missing".to_owned(),
         1 => "1 profile".to_owned(),
         count => format!("{count} profiles"),
     };

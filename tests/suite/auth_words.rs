@@ -195,7 +195,7 @@ fn one_line_says_the_worst_or_what_ends_next() {
     };
     let said = |code: u8, text: &str| (code, format!("{text}\n"));
     let env = TestEnv::with_default_key();
-    assert_eq!(line(&env, &[]), said(0, "OK: 0 profiles"));
+    assert_eq!(line(&env, &[]), said(0, "OK: no credential has ended or is missing"));
     env.claude(7 * HOUR + 12 * MINUTE);
     assert_eq!(
         line(&env, &["--refreshable", "lenient"]),
@@ -266,6 +266,8 @@ fn nobody_is_led_anywhere_when_nobody_is_needed() {
     let login = json!({"accessToken": "a", "refreshToken": "r", "expiresAt": real_now_ms() - HOUR});
     env.file(CLAUDE, json!({"claudeAiOauth": login}).to_string());
     assert_eq!(outcome(&mut env.command(REAUTH)).code, 0);
+    let forced = outcome(&mut env.command(&[REAUTH, &["--force"]].concat()));
+    assert_eq!(forced.code, 64, "it goes on to the login, which wants a terminal: {forced:?}");
     let url = outcome(&mut env.command(&[REAUTH, &["--url"]].concat()));
     assert_eq!((url.code, url.stdout.as_str()), (0, "https://claude.ai/login\n"));
 }
