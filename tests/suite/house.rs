@@ -43,7 +43,20 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("doctor", &["sync", "whereabouts", "workspace", "core", "format", "sys", "clock", "exit", "process"]),
     (
         "gateway",
-        &["refresh", "sync", "workspace", "render", "core", "format", "sys", "clock", "exit", "process"],
+        &[
+            "metrics",
+            "refresh",
+            "sync",
+            "usage",
+            "workspace",
+            "render",
+            "core",
+            "format",
+            "sys",
+            "clock",
+            "exit",
+            "process",
+        ],
     ),
     ("render", &["core", "exit", "format"]),
     (
