@@ -115,6 +115,7 @@ impl<'g> Forward<'g> {
                 }
             };
             let numbers = self.gateway.numbers.provider(&model.provider);
+            let resting = self.resting_subscriptions(&candidates, now);
             for candidate in candidates {
                 let (name, is_subscription) = (candidate.name.clone(), metered::is_subscription(&candidate));
                 let trial = match self.permit(&candidate) {
@@ -131,10 +132,14 @@ impl<'g> Forward<'g> {
                         continue;
                     }
                 };
-                let crossed = match way.subscription.as_deref().filter(|_| !is_subscription) {
+                let preferred = || self.view.preferred(&model.provider, &resting, &name).map(str::to_owned);
+                let crossing =
+                    if is_subscription { None } else { way.subscription.clone().or_else(preferred) };
+                let crossed = match crossing {
                     None => None,
                     Some(from) => {
-                        let Ok(told) = self.cross(from, &name) else {
+                        way.passes(&from, true);
+                        let Ok(told) = self.cross(&from, &name) else {
                             way.denied.get_or_insert(name);
                             continue;
                         };
@@ -177,6 +182,16 @@ impl<'g> Forward<'g> {
             }
         }
         Err(self.refusal(&models, way))
+    }
+
+    /// Those that are paid anyway and cannot serve now: a candidate that rests stands behind those that do not.
+    fn resting_subscriptions(&self, candidates: &[Candidate], now: EpochMs) -> Vec<String> {
+        let rests = |candidate: &&Candidate| {
+            let holder = candidate.holder.as_ref();
+            metered::is_subscription(candidate)
+                && holder.is_some_and(|(holder, stored)| self.gateway.pool.rests(holder, stored, now))
+        };
+        candidates.iter().filter(rests).map(|candidate| candidate.name.clone()).collect()
     }
 
     /// What is paid by use is about to serve because a subscription does not: gives what the client is told of it.

@@ -89,6 +89,11 @@ impl Pool {
         })
     }
 
+    /// Whether a profile must not be used at an instant.
+    pub(super) fn rests(&self, holder: &Holder, stored: &UsageStats, now: EpochMs) -> bool {
+        matches!(cooldown::gate(&self.stats(holder, stored), now), Gate::Resting(_))
+    }
+
     /// Whether a profile may be used at an instant.
     pub(super) fn permit(&self, holder: &Holder, stored: &UsageStats, now: EpochMs) -> Permit {
         match cooldown::gate(&self.stats(holder, stored), now) {

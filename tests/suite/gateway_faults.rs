@@ -301,7 +301,7 @@ fn a_provider_whose_name_nobody_knows_is_passed_over() {
     env.replace_in(CONFIG, "\"openai/gpt-5.2\"", "");
     let answer = gateway.until("/v1/chat/completions", &asking(), |answer| answer.status == 502);
     assert!(answer.status == 502 && answer.body.contains("cannot be reached"), "{answer:?}");
-    assert_eq!(metric(&gateway, "openclaw_gateway_failovers_total{reason=\"network\"}"), Some(1.0));
+    assert!(metric(&gateway, "openclaw_gateway_failovers_total{reason=\"network\"}") >= Some(1.0));
 }
 
 #[test]
