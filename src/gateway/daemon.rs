@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::clock::Deadline;
@@ -121,7 +121,8 @@ pub fn run(gateway: Gateway, listeners: Vec<TcpListener>) -> std::io::Result<boo
             .collect();
         let address = listeners.first().and_then(|listener| listener.local_addr().ok()).map(from_here);
         let (stop, stopping) = watch::channel(Stop::No);
-        let signals = tokio::spawn(listen_to_signals(Arc::clone(&gateway), stop));
+        // From the first word on a signal means what it should.
+        let signals = tokio::spawn(listen_to_signals(Arc::clone(&gateway), Signals::listen()?, stop));
         let reporting = tokio::spawn(report(Arc::clone(&gateway), address));
         gateway.log.say(Level::Info, &format!("listening on {}", places.join(" and ")));
         let served = serve(Arc::clone(&gateway), listeners, stopping).await;
@@ -163,15 +164,29 @@ pub(super) fn from_here(address: SocketAddr) -> SocketAddr {
     crate::metrics::access::from_here(address)
 }
 
-async fn listen_to_signals(gateway: Arc<Gateway>, stop: watch::Sender<Stop>) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
+/// The signals of a daemon.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+async fn listen_to_signals(gateway: Arc<Gateway>, mut signals: Signals, stop: watch::Sender<Stop>) {
     loop {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = hang_up.recv() => {
+            _ = signals.terminate.recv() => {}
+            _ = signals.interrupt.recv() => {}
+            _ = signals.hang_up.recv() => {
                 daemon::tell_reloading();
                 let gateway = Arc::clone(&gateway);
                 drop(tokio::task::spawn_blocking(move || gateway.reload()).await);
