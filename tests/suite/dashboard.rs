@@ -41,7 +41,7 @@ fn nobody_sees_the_page_without_the_token() {
     let env = host(&provider, json!({"anthropic:mine": api_key("anthropic", "sk-ant-0123456789abcdef")}));
     let gateway = Running::start(&env);
     let page = gateway.send("GET", "/", &[], "");
-    assert!(page.status == 200 && page.body.contains("name=\"token\""), "{page:?}");
+    assert!(page.status == 401 && page.body.contains("name=\"token\""), "{page:?}");
     assert!(!page.body.contains("anthropic:mine"), "{page:?}");
     for path in ["/live", "/events"] {
         assert_eq!(gateway.send("GET", path, &[], "").status, 401, "{path}");

@@ -188,7 +188,7 @@ async fn page(
     match gateway.visit(&headers) {
         Ok(visit) => drawn(&gateway, visit, query, web::render).await,
         Err(_) if gateway.door().secret.is_some() => {
-            document(StatusCode::OK, web::render_login(&gateway.desk.host, None))
+            document(StatusCode::UNAUTHORIZED, web::render_login(&gateway.desk.host, None))
         }
         Err(refusal) => refusal.answer(Surface::ChatCompletions),
     }
