@@ -1,5 +1,6 @@
 //! The command line: arguments in, exit status out.
 
+mod agent;
 pub mod args;
 mod auth_add;
 pub mod auth_args;
@@ -9,6 +10,8 @@ mod auth_paste;
 mod auth_profiles;
 mod auth_refresh;
 mod auth_setup_token;
+mod chat;
+pub mod chat_args;
 mod doctor;
 pub mod doctor_args;
 mod exporter;
@@ -28,6 +31,7 @@ pub mod onboard_args;
 mod onboard_gateway;
 pub mod printer;
 mod secret_flag;
+mod talk;
 mod try_credential;
 mod whereabouts;
 
@@ -90,6 +94,8 @@ pub fn run(process: &Process, clock: &Clock) -> ExitStatus {
 
 fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatus, CommandError> {
     match &cli.command {
+        Command::Agent(args) => agent::run(&Session { cli, printer, clock }, args),
+        Command::Chat(args) => chat::run(&Session { cli, printer, clock }, args),
         Command::Gateway(args) => gateway::run(&Session { cli, printer, clock }, args),
         Command::Doctor(args) => doctor::run(&Session { cli, printer, clock }, args),
         Command::Where(args) => whereabouts::run(&Session { cli, printer, clock }, args),

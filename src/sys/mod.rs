@@ -7,6 +7,7 @@ pub mod files;
 pub mod http_client;
 pub mod http_server;
 pub mod keychain;
+pub mod line_editor;
 pub mod lock;
 pub mod loopback;
 pub mod mounts;
