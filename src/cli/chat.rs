@@ -16,13 +16,16 @@ use crate::sys::line_editor::{LineEditor, Typed};
 pub(super) fn run(session: &Session<'_>, args: &ChatArgs) -> Result<ExitStatus, CommandError> {
     let process = session.printer.process();
     let line = Line::of(session, &args.talk)?;
-    let mut chat =
-        Chat { session, line, model: args.talk.model.clone(), turns: Vec::new(), who: Answered::default() };
-    if process.stdin_is_terminal() && process.stdout_is_terminal() {
-        chat.at_the_terminal()
-    } else {
-        chat.over_lines()
-    }
+    let is_person = process.stdin_is_terminal() && process.stdout_is_terminal();
+    let mut chat = Chat {
+        session,
+        line,
+        model: args.talk.model.clone(),
+        turns: Vec::new(),
+        is_person,
+        who: Answered::default(),
+    };
+    if is_person { chat.at_the_terminal() } else { chat.over_lines() }
 }
 
 struct Chat<'s> {
@@ -31,6 +34,8 @@ struct Chat<'s> {
     /// The model that the command line asked for, until another one is chosen.
     model: Option<String>,
     turns: Vec<Turn>,
+    /// Whether a person sits at the terminal.
+    is_person: bool,
     /// Who answered last.
     who: Answered,
 }
@@ -73,10 +78,10 @@ impl Chat<'_> {
             }
             match self.say(said.trim_end_matches(['\n', '\r']).to_owned())? {
                 Ok(()) => {}
-                Err(Trouble::Refused(message)) => {
-                    status = self.session.printer.error(&Trouble::Refused(message).error());
+                Err(trouble @ (Trouble::Interrupted | Trouble::Unreachable(_))) => {
+                    return Err(trouble.error());
                 }
-                Err(trouble) => return Err(trouble.error()),
+                Err(trouble) => status = self.session.printer.error(&trouble.error()),
             }
         }
         Ok(status)
@@ -88,7 +93,7 @@ impl Chat<'_> {
         let typed = text.trim().to_lowercase();
         self.turns.push(Turn { role: "user", text });
         let (mut stripper, mut shown, mut failure) = (Stripper::default(), String::new(), None);
-        let answered = self.line.stream(self.model.as_deref(), &self.turns, &mut |piece| {
+        let answered = self.line.stream(self.model.as_deref(), &self.turns, self.is_person, &mut |piece| {
             let piece = stripper.push(piece);
             shown.push_str(&piece);
             failure = failure.take().or(process.write_stdout(&piece).err());

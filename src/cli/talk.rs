@@ -50,6 +50,8 @@ pub(super) enum Trouble {
     Interrupted,
     /// The gateway said no, or its answer broke off.
     Refused(String),
+    /// The gateway did not carry out a command.
+    Told(String),
     /// There is no gateway.
     Unreachable(String),
 }
@@ -132,11 +134,12 @@ impl Line {
         listed.map(|answer| chat_stream::model_ids(answer.body.expose())).unwrap_or_default()
     }
 
-    /// Says something and hands on the answer piece by piece. Ctrl-C ends the answer and nothing else.
+    /// Says something and hands on the answer piece by piece. Where a person sits, Ctrl-C ends the answer and nothing else.
     pub(super) fn stream(
         &self,
         model: Option<&str>,
         turns: &[Turn],
+        is_person: bool,
         say: &mut dyn FnMut(&str),
     ) -> Result<Answered, Trouble> {
         let exchange = async {
@@ -161,7 +164,7 @@ impl Line {
         self.runtime.block_on(async {
             tokio::select! {
                 said = exchange => said,
-                _ = tokio::signal::ctrl_c() => Err(Trouble::Interrupted),
+                _ = tokio::signal::ctrl_c(), if is_person => Err(Trouble::Interrupted),
             }
         })
     }
@@ -188,10 +191,11 @@ impl Line {
         if answer.status().is_success() {
             return Ok(answer);
         }
-        let status = answer.status();
+        let (status, is_command) = (answer.status(), answered(answer.headers()).is_command);
         let body = http_client::whole(answer, LIST_LIMIT).await;
         let message = chat_stream::error_message(&body);
-        Err(Trouble::Refused(message.unwrap_or_else(|| format!("the gateway answered {status}"))))
+        let message = message.unwrap_or_else(|| format!("the gateway answered {status}"));
+        Err(if is_command { Trouble::Told(message) } else { Trouble::Refused(message) })
     }
 }
 
@@ -224,6 +228,7 @@ impl Trouble {
             // Not every message was made here: nothing of it may steer a terminal.
             Self::Refused(message) => CommandError::refused(printable(&message))
                 .hint("`openclaw models status` tells what this host has to ask models with"),
+            Self::Told(message) => CommandError::refused(printable(&message)),
             Self::Unreachable(message) => {
                 CommandError::io(message).hint("`openclaw gateway` starts it; --url names another one")
             }

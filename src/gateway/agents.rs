@@ -34,11 +34,11 @@ pub(super) struct Agents {
 impl Agents {
     /// The sessions of the agent of a view.
     pub(super) fn sessions(&self, view: &View) -> Arc<Sessions> {
-        let id = &view.workspace.agent.id;
+        let (id, config) = (&view.workspace.agent.id, &view.workspace.config);
         if let Some(known) = locked(&self.sessions).get(id) {
             return Arc::clone(known);
         }
-        let made = Arc::new(Sessions::of(SessionStore::of(&view.workspace.paths, id)));
+        let made = Arc::new(Sessions::of(SessionStore::of(&view.workspace.paths, config, id)));
         Arc::clone(locked(&self.sessions).entry(id.clone()).or_insert(made))
     }
 

@@ -389,7 +389,7 @@ fn every_agent_has_its_own_credentials_models_and_sessions() {
     env.replace_in(
         CONFIG,
         "\"agents\":{",
-        r#""agents":{"list":[{"id":"main","default":true},{"id":"work","model":"anthropic/claude-sonnet-4-5"}],"#,
+        r#""session":{"store":"~/kept/{agentId}.json"},"agents":{"list":[{"id":"main","default":true},{"id":"work","model":"anthropic/claude-sonnet-4-5"}],"#,
     );
     let work = ".openclaw/agents/work/agent/auth-profiles.json";
     env.file(
@@ -473,5 +473,7 @@ fn every_agent_has_its_own_credentials_models_and_sessions() {
     assert_eq!(both.status, 400, "{both:?}");
     gateway.stop();
     assert!(!env.exists(".openclaw/agents/ghost"));
-    assert!(env.exists(".openclaw/agents/work/sessions/sessions.json"));
+    // The config says where sessions are remembered.
+    assert!(env.exists("kept/work.json") && env.exists("kept/main.json"));
+    assert!(!env.exists(".openclaw/agents/work/sessions"));
 }
