@@ -157,7 +157,8 @@ impl Gateway {
             Ok(view) => {
                 self.door.store(Arc::new(door(&view, self.given.as_ref())));
                 self.view.store(Arc::new(view));
-                self.agents.reload(|id| self.load_agent(id).ok());
+                self.agents.follow(&self.view(), &self.clock);
+                self.agents.reload(&self.clock, |id| self.load_agent(id).ok());
                 self.pool.forget(written);
             }
             Err(error) => self.log(&format!("the change was passed over: {}", error.message())),

@@ -60,6 +60,11 @@ impl Sessions {
         sessions
     }
 
+    /// Whether they are remembered there.
+    pub(super) fn are_in(&self, store: &SessionStore) -> bool {
+        self.store.path() == store.path()
+    }
+
     /// What is known of a session; a new one when nothing is.
     pub(super) fn get(&self, key: &str) -> Session {
         self.known().sessions.get(key).map(|held| held.session.clone()).unwrap_or_default()
@@ -139,6 +144,11 @@ impl Sessions {
         let _turn = locked(&self.at_the_file);
         let now = clock.now().timestamp_millis();
         let known = self.known();
+        let mut changes = known.sessions.values().filter_map(|held| held.waiting);
+        let is_urgent = is_last || changes.any(|changed| changed.choice);
+        if !is_urgent && now.saturating_sub(known.written) < USE_WAITS {
+            return;
+        }
         let mut waiting: Vec<_> = known
             .sessions
             .iter()
@@ -146,10 +156,8 @@ impl Sessions {
             .collect();
         // What the file has no room for need not be written: the newest count, and choices before all.
         waiting.sort_by_key(|(_, session, changed, _)| (!changed.choice, std::cmp::Reverse(session.updated)));
-        let is_urgent = is_last || waiting.iter().any(|(_, _, changed, _)| changed.choice);
-        let is_due = is_urgent || now.saturating_sub(known.written) >= USE_WAITS;
         drop(known);
-        if waiting.is_empty() || !is_due {
+        if waiting.is_empty() {
             return;
         }
         let written = self.store.update(clock, PATIENCE, |file| {
