@@ -250,6 +250,14 @@ impl Process {
         !is_remote && (has_display || cfg!(target_os = "macos"))
     }
 
+    /// All of stdin, to be read piece by piece.
+    pub fn input(&self) -> Box<dyn BufRead + '_> {
+        match self {
+            Self::Os { .. } => Box::new(io::stdin().lock()),
+            Self::Fake(fake) => Box::new(fake.stdin.as_slice()),
+        }
+    }
+
     /// One line of stdin, ended by LF, CR or the end of input; `None` when there is no input at all.
     pub fn read_line(&self) -> io::Result<Option<String>> {
         match self {

@@ -3,6 +3,7 @@
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::cli::auth_args::AuthCommand;
+use crate::cli::chat_args::{AgentArgs, ChatArgs};
 use crate::cli::doctor_args::DoctorArgs;
 use crate::cli::exporter_args::ExporterArgs;
 use crate::cli::gateway_args::GatewayArgs;
@@ -52,6 +53,11 @@ pub enum Command {
         #[arg(long)]
         open: bool,
     },
+    /// Say one thing to a model over the gateway and print the answer, for scripts
+    #[command(after_help = "Exit codes: 0 answered, 1 refused, 64 usage, 74 no gateway or I/O.")]
+    Agent(AgentArgs),
+    /// Talk with a model over the gateway, at the terminal or line by line
+    Chat(ChatArgs),
     /// Find what is wrong with the credentials of this host and what they depend on, and mend it
     #[command(
         after_help = "Exit codes: 0 fine or only advice, 1 something is broken, 2 something will break."

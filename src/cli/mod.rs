@@ -1,5 +1,6 @@
 //! The command line: arguments in, exit status out.
 
+mod agent;
 pub mod args;
 mod auth_add;
 pub mod auth_args;
@@ -11,6 +12,8 @@ mod auth_profiles;
 mod auth_reauth;
 mod auth_refresh;
 mod auth_setup_token;
+mod chat;
+pub mod chat_args;
 mod dashboard;
 mod doctor;
 pub mod doctor_args;
@@ -36,6 +39,7 @@ pub mod printer;
 pub mod reauth_args;
 mod secret_flag;
 pub mod status_args;
+mod talk;
 mod try_credential;
 mod whereabouts;
 pub mod whereabouts_args;
@@ -101,6 +105,8 @@ pub fn run(process: &Process, clock: &Clock) -> ExitStatus {
 fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatus, CommandError> {
     match &cli.command {
         Command::Dashboard { open } => dashboard::run(&Session { cli, printer, clock }, *open),
+        Command::Agent(args) => agent::run(&Session { cli, printer, clock }, args),
+        Command::Chat(args) => chat::run(&Session { cli, printer, clock }, args),
         Command::Gateway(args) => gateway::run(&Session { cli, printer, clock }, args),
         Command::Doctor(args) => doctor::run(&Session { cli, printer, clock }, args),
         Command::Where(args) => whereabouts::run(&Session { cli, printer, clock }, args),

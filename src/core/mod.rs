@@ -36,6 +36,7 @@ pub mod session;
 pub mod snapshot;
 pub mod span;
 pub mod store;
+pub mod terminal_text;
 pub mod token;
 pub mod upstream;
 pub mod usage;

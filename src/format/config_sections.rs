@@ -36,6 +36,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// `auth.cooldowns`: how long profiles rest after failures.
     pub rests: Rests,
+    /// `session.store`: where sessions are remembered, as written.
+    pub session_store: Option<String>,
     /// Keys that nobody knows in sections that we know whole.
     pub unknown_keys: Vec<Problem>,
 }
@@ -168,6 +170,7 @@ pub fn read(tree: &Node) -> Result<Config, Vec<Problem>> {
     read_agents(&root.section("agents"), &mut config);
     read_env(&root.section("env"), &mut config);
     read_gateway(&root.section("gateway"), &mut config);
+    config.session_store = root.section("session").text("store").and_then(trimmed);
     let notes = notes.into_inner();
     config.unknown_keys = notes.unknown;
     if notes.problems.is_empty() { Ok(config) } else { Err(notes.problems) }

@@ -2,6 +2,7 @@
 
 pub mod auth_profiles;
 pub mod chat_answer;
+pub mod chat_stream;
 pub mod claude_code;
 pub mod codex;
 pub mod config;

@@ -50,10 +50,14 @@ impl SessionFile {
         entries.map(|(key, entry)| (key.to_lowercase(), session(&entry))).collect()
     }
 
-    /// Writes a session into its entry; `id` is for one that has none. Tells how many entries there are.
+    /// Writes a session into its entry; `id` is for one that has none. What is no entry is not written over.
     pub fn put(&mut self, key: &str, session: &Session, changed: Changed, id: &str) {
         let name = self.name_of(key);
-        let is_there = self.0.get(&name).is_some_and(JsonNode::is_object);
+        let known = self.0.get(&name).filter(|node| !node.is_null());
+        let is_there = known.is_some();
+        if known.is_some_and(|node| !node.is_object()) {
+            return;
+        }
         let entry = self.0.object_mut(&name);
         if !is_there {
             set(entry, MARK.0, Some(json!(MARK.1)));
@@ -80,7 +84,9 @@ impl SessionFile {
         if self.0.get(key).is_some() {
             return key.to_owned();
         }
-        let other = self.0.members().find(|(name, _)| name.to_lowercase() == key);
+        let is_same =
+            |name: &str| name.eq_ignore_ascii_case(key) || (!name.is_ascii() && name.to_lowercase() == key);
+        let other = self.0.members().find(|(name, _)| is_same(name));
         other.map_or(key, |(name, _)| name).to_owned()
     }
 
@@ -249,6 +255,8 @@ mod tests {
         }
         assert!(!after.contains("createdBy"), "{after}");
         assert_eq!(changed.prune(LIFETIME * 9), 0);
+        changed.put("note", &session, CHOICE, "ours");
+        assert_eq!(text(&changed), after);
     }
 
     #[test]

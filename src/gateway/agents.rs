@@ -34,12 +34,23 @@ pub(super) struct Agents {
 impl Agents {
     /// The sessions of the agent of a view.
     pub(super) fn sessions(&self, view: &View) -> Arc<Sessions> {
-        let id = &view.workspace.agent.id;
+        let (id, config) = (&view.workspace.agent.id, &view.workspace.config);
         if let Some(known) = locked(&self.sessions).get(id) {
             return Arc::clone(known);
         }
-        let made = Arc::new(Sessions::of(SessionStore::of(&view.workspace.paths, id)));
+        let made = Arc::new(Sessions::of(SessionStore::of(&view.workspace.paths, config, id)));
         Arc::clone(locked(&self.sessions).entry(id.clone()).or_insert(made))
+    }
+
+    /// Goes on in another file when the config names another one; what is waiting is written into the one before.
+    pub(super) fn follow(&self, view: &View, clock: &Clock) {
+        let (id, config) = (&view.workspace.agent.id, &view.workspace.config);
+        let store = SessionStore::of(&view.workspace.paths, config, id);
+        let known = locked(&self.sessions).get(id).cloned();
+        if let Some(known) = known.filter(|known| !known.are_in(&store)) {
+            known.sync(clock, true);
+            locked(&self.sessions).insert(id.clone(), Arc::new(Sessions::of(store)));
+        }
     }
 
     /// Every agent whose sessions are known.
@@ -54,10 +65,13 @@ impl Agents {
     }
 
     /// Loads the other agents again. One that cannot be loaded any more is looked for when it is asked for.
-    pub(super) fn reload(&self, load: impl Fn(&str) -> Option<View>) {
+    pub(super) fn reload(&self, clock: &Clock, load: impl Fn(&str) -> Option<View>) {
         let ids: Vec<_> = locked(&self.views).keys().cloned().collect();
         for id in ids {
             let loaded = load(&id).map(Arc::new);
+            if let Some(view) = &loaded {
+                self.follow(view, clock);
+            }
             let mut views = locked(&self.views);
             match loaded {
                 Some(view) => drop(views.insert(id, view)),

@@ -187,7 +187,8 @@ impl Gateway {
                 self.pool.set_rests(&view.workspace.config.rests);
                 self.door.store(Arc::new(door));
                 self.view.store(Arc::new(view));
-                self.agents.reload(|id| self.load_agent(id).ok());
+                self.agents.follow(&self.view(), &self.clock);
+                self.agents.reload(&self.clock, |id| self.load_agent(id).ok());
                 self.pool.forget(written);
                 self.desk.tell_change();
                 self.numbers.reload_applied.one();

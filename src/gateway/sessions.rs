@@ -9,7 +9,7 @@ use crate::core::credential::EpochMs;
 use crate::core::model_ref::ModelRef;
 use crate::core::session::Session;
 use crate::core::span;
-use crate::format::sessions::Changed;
+use crate::format::sessions::{self, Changed};
 use crate::sys::files::Identity;
 use crate::sys::random;
 use crate::workspace::sessions::SessionStore;
@@ -58,6 +58,11 @@ impl Sessions {
         let sessions = Self { store, known: Mutex::default(), at_the_file: Mutex::default() };
         sessions.read_if_changed();
         sessions
+    }
+
+    /// Whether they are remembered there.
+    pub(super) fn are_in(&self, store: &SessionStore) -> bool {
+        self.store.path() == store.path()
     }
 
     /// What is known of a session; a new one when nothing is.
@@ -139,19 +144,24 @@ impl Sessions {
         let _turn = locked(&self.at_the_file);
         let now = clock.now().timestamp_millis();
         let known = self.known();
-        let waiting: Vec<_> = known
+        let mut changes = known.sessions.values().filter_map(|held| held.waiting);
+        let is_urgent = is_last || changes.any(|changed| changed.choice);
+        if !is_urgent && now.saturating_sub(known.written) < USE_WAITS {
+            return;
+        }
+        let mut waiting: Vec<_> = known
             .sessions
             .iter()
             .filter_map(|(key, held)| Some((key.clone(), held.session.clone(), held.waiting?, held.changes)))
             .collect();
-        let is_urgent = is_last || waiting.iter().any(|(_, _, changed, _)| changed.choice);
-        let is_due = is_urgent || now.saturating_sub(known.written) >= USE_WAITS;
+        // What the file has no room for need not be written: the newest count, and choices before all.
+        waiting.sort_by_key(|(_, session, changed, _)| (!changed.choice, std::cmp::Reverse(session.updated)));
         drop(known);
-        if waiting.is_empty() || !is_due {
+        if waiting.is_empty() {
             return;
         }
         let written = self.store.update(clock, PATIENCE, |file| {
-            for (key, session, changed, _) in &waiting {
+            for (key, session, changed, _) in waiting.iter().take(sessions::MOST) {
                 // What has never held anything need not be in the file.
                 if changed.choice || !session.is_blank() {
                     file.put(key, session, *changed, &new_id());
@@ -264,6 +274,7 @@ mod tests {
     use super::{MOST, Sessions, new_id};
     use crate::clock::Clock;
     use crate::core::model_ref::ModelRef;
+    use crate::format::config_sections::Config;
     use crate::format::sessions::Changed;
     use crate::sys::files;
     use crate::workspace::Request;
@@ -277,7 +288,7 @@ mod tests {
         let reader = crate::sys::reader::Reader::new(crate::clock::Deadline::after(Duration::from_secs(5)));
         let installation = Request::default().installation;
         let paths = crate::workspace::paths::Paths::resolve(&process, &reader, &installation).unwrap();
-        SessionStore::of(&paths, "main")
+        SessionStore::of(&paths, &Config::default(), "main")
     }
 
     fn clock() -> Clock {

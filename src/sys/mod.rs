@@ -10,6 +10,7 @@ pub mod http_server;
 pub mod instance;
 pub mod interfaces;
 pub mod keychain;
+pub mod line_editor;
 pub mod lock;
 pub mod loopback;
 pub mod mounts;

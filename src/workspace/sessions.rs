@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::format::ParseFailure;
+use crate::format::config_sections::Config;
 use crate::format::sessions::SessionFile;
 use crate::sys::files::{self, Identity, ReadFailure, ReplaceError};
 use crate::sys::lock::{self, Protocol};
@@ -18,9 +19,13 @@ pub struct SessionStore {
 }
 
 impl SessionStore {
-    /// Those of an agent, in the reference's place.
-    pub fn of(paths: &Paths, agent: &str) -> Self {
-        Self { path: paths.state_dir.join("agents").join(agent).join("sessions").join("sessions.json") }
+    /// Those of an agent: where `session.store` of the config says, else in the reference's place.
+    pub fn of(paths: &Paths, config: &Config, agent: &str) -> Self {
+        let path = match &config.session_store {
+            Some(written) => paths.expand(written.replace("{agentId}", agent)),
+            None => paths.state_dir.join("agents").join(agent).join("sessions").join("sessions.json"),
+        };
+        Self { path }
     }
 
     /// Its file.

@@ -5,6 +5,7 @@
 use std::ffi::OsStr;
 use std::fmt::Write;
 
+use openclaw::core::chat_command::HELP;
 use openclaw::core::credential::Material;
 use openclaw::core::failure::FailureClass;
 use openclaw::core::finding::Code;
@@ -32,6 +33,25 @@ fn assert_current(relative: &str, current: &str) {
     }
     let written = fs_err::read_to_string(&path).unwrap_or_default();
     assert!(written == current, "{relative} is stale: UPDATE_DOCS=1 cargo test documents");
+}
+
+/// Keeps the part of a document current that stands between two comments, the first of which begins with a name.
+fn assert_part_current(relative: &str, name: &str, current: &str) {
+    let path = std::path::Path::new(ROOT).join(relative);
+    let text = fs_err::read_to_string(&path).unwrap();
+    let comment = text.find(&format!("<!-- {name}:")).unwrap();
+    let begin = comment + text[comment..].find('\n').unwrap() + 1;
+    let end = begin + text[begin..].find("<!-- end -->").unwrap();
+    assert_current(relative, &format!("{}\n{current}\n{}", &text[..begin], &text[end..]));
+}
+
+#[test]
+fn the_commands_of_the_chat_are_documented() {
+    let mut table = String::from("| message | what it does |\n| --- | --- |\n");
+    for (form, text) in HELP {
+        let _ = writeln!(table, "| `{form}` | {text} |");
+    }
+    assert_part_current("docs/gateway.md", "commands", &table);
 }
 
 fn interface() -> String {
@@ -80,6 +100,8 @@ fn interface() -> String {
         &["doctor", "--help"],
         &["gateway", "--help"],
         &["gateway", "status", "--help"],
+        &["chat", "--help"],
+        &["agent", "--help"],
         &["monitor", "--help"],
         &["where", "--help"],
         &["completions", "--help"],

@@ -496,7 +496,7 @@ fn a_login_that_is_due_is_renewed_once_for_everybody() {
 }
 
 /// A provider that streams: a piece at once, the others when it is told to go on.
-fn streaming(pieces: &'static [&'static str]) -> (String, mpsc::Sender<()>) {
+pub(crate) fn streaming(pieces: &'static [&'static str]) -> (String, mpsc::Sender<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let (go_on, told) = mpsc::channel();

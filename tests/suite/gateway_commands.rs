@@ -284,6 +284,32 @@ fn the_status_of_models_tells_what_is_next_and_why_and_shows_no_key() {
 }
 
 #[test]
+fn what_several_providers_have_is_asked_about_with_the_candidates() {
+    let provider = echoing();
+    let env = host(&provider);
+    env.replace_in(
+        CONFIG,
+        "\"providers\":{",
+        r#""providers":{"mine":{"baseUrl":"http://127.0.0.1:1","apiKey":"sk-mine-0123456789","models":[{"id":"gpt-5.2","name":"x"}]},"#,
+    );
+    let gateway = Running::start(&env);
+    let path = "/v1/chat/completions";
+    for (model, message) in [("gpt-5.2", "hi"), ("openclaw", "/model gpt-5.2")] {
+        let mut asked = body(path, message, false);
+        asked["model"] = json!(model);
+        let answer = gateway.post(path, &asked);
+        assert_eq!(answer.status, 400, "{answer:?}");
+        assert!(answer.body.contains("mine/gpt-5.2") && answer.body.contains("openai/gpt-5.2"), "{answer:?}");
+    }
+    let close = say(&gateway, "/v1/messages", "s", "/model claude", false);
+    assert!(
+        text("/v1/messages", &close).contains("anthropic/claude-opus-4-5 or anthropic/claude-sonnet-4-5"),
+        "{close:?}"
+    );
+    assert!(provider.seen().is_empty());
+}
+
+#[test]
 fn a_list_of_the_config_is_all_that_can_be_chosen() {
     let provider = echoing();
     let env = host(&provider);

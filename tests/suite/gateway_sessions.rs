@@ -1,6 +1,7 @@
 //! Sessions of the gateway: what they remember, for whom, and across which ends of the program.
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use openclaw::clock::{Clock, Deadline};
 use serde_json::{Value, json};
@@ -274,6 +275,56 @@ fn the_file_is_shared_with_other_programs() {
 }
 
 #[test]
+fn two_programs_that_write_at_once_lose_nothing() {
+    let provider = echoing();
+    let env = host(&provider);
+    env.file(SESSIONS, "{}").private();
+    let gateway = Running::start(&env);
+    let (file, lock) = (env.path(SESSIONS), env.path(&format!("{SESSIONS}.lock")));
+    let is_over = AtomicBool::new(false);
+    let theirs = std::thread::scope(|scope| {
+        // The other program takes the lock as the Node program does, and reads and writes the whole file under it.
+        let other = scope.spawn(|| {
+            let mut count = 0;
+            while !is_over.load(Ordering::SeqCst) {
+                if fs_err::OpenOptions::new().write(true).create_new(true).open(&lock).is_err() {
+                    Clock::System.sleep(std::time::Duration::from_millis(5));
+                    continue;
+                }
+                let text = fs_err::read_to_string(&file).unwrap();
+                let mut document: Value = serde_json::from_str(&text).unwrap();
+                document[format!("agent:main:theirs-{count}")] =
+                    json!({"sessionId": count, "updatedAt": count});
+                let aside = file.with_extension("theirs");
+                fs_err::write(&aside, document.to_string()).unwrap();
+                fs_err::rename(&aside, &file).unwrap();
+                fs_err::remove_file(&lock).unwrap();
+                count += 1;
+                Clock::System.sleep(std::time::Duration::from_millis(5));
+            }
+            count
+        });
+        for round in 0..3 {
+            for number in 0..10 {
+                assert_eq!(say(&gateway, &format!("ours-{round}-{number}"), "/model sonnet").status, 200);
+            }
+            file_until(&env, |file| !file[format!("agent:main:ours-{round}-9")].is_null());
+        }
+        is_over.store(true, Ordering::SeqCst);
+        other.join().unwrap()
+    });
+    gateway.stop();
+    let file = env.read_json(SESSIONS);
+    assert!(theirs > 10, "{theirs}");
+    for number in 0..theirs {
+        assert_eq!(file[format!("agent:main:theirs-{number}")]["sessionId"], number);
+    }
+    for (round, number) in (0..3).flat_map(|round| (0..10).map(move |number| (round, number))) {
+        assert_eq!(file[format!("agent:main:ours-{round}-{number}")]["modelOverride"], "claude-sonnet-4-5");
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_read_is_told_and_left_byte_for_byte() {
     let provider = echoing();
     let env = host(&provider);
@@ -389,7 +440,7 @@ fn every_agent_has_its_own_credentials_models_and_sessions() {
     env.replace_in(
         CONFIG,
         "\"agents\":{",
-        r#""agents":{"list":[{"id":"main","default":true},{"id":"work","model":"anthropic/claude-sonnet-4-5"}],"#,
+        r#""session":{"store":"~/kept/{agentId}.json"},"agents":{"list":[{"id":"main","default":true},{"id":"work","model":"anthropic/claude-sonnet-4-5"}],"#,
     );
     let work = ".openclaw/agents/work/agent/auth-profiles.json";
     env.file(
@@ -471,7 +522,14 @@ fn every_agent_has_its_own_credentials_models_and_sessions() {
         &message("hi"),
     );
     assert_eq!(both.status, 400, "{both:?}");
+    env.replace_in(CONFIG, "~/kept/{agentId}.json", "~/moved/{agentId}.json");
+    while !env.exists("moved/main.json") && !limit.has_passed() {
+        assert_eq!(ask(&gateway, &[], &message("/model sonnet")).status, 200);
+        Clock::System.sleep(std::time::Duration::from_millis(50));
+    }
     gateway.stop();
     assert!(!env.exists(".openclaw/agents/ghost"));
-    assert!(env.exists(".openclaw/agents/work/sessions/sessions.json"));
+    // The config says where sessions are remembered; it may say so anew at any time.
+    assert!(env.exists("kept/work.json") && env.exists("kept/main.json") && env.exists("moved/main.json"));
+    assert!(!env.exists(".openclaw/agents/work/sessions"));
 }

@@ -53,6 +53,7 @@ mod states;
 mod status_json;
 mod status_text;
 mod sync_in;
+mod talk;
 mod usage;
 mod vectors;
 mod whereabouts;

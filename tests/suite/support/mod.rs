@@ -251,6 +251,20 @@ impl TestEnv {
         Outcome { code, stdout: text(&stdout), stderr: text(&stderr) }
     }
 
+    /// Runs the real program with something on stdin.
+    pub(crate) fn run_with_stdin(&self, args: &[&str], input: &str) -> Outcome {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        Outcome {
+            code: u8::try_from(output.status.code().unwrap_or(255)).unwrap(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     pub(crate) fn status(&self, args: &[&str]) -> Outcome {
         let args: Vec<_> = ["models", "status"].into_iter().chain(args.iter().copied()).collect();
         self.run(&args)
