@@ -58,6 +58,7 @@ impl<'g> Forward<'g> {
         let mut last: Option<(FailureClass, String, Option<i64>)> = None;
         let mut unsuitable = Vec::new();
         let mut resting: Option<(EpochMs, String)> = None;
+        let mut unfit: Option<Refusal> = None;
         for model in &models {
             let now = self.now();
             let candidates = match self.view.candidates(model, self.surface, &self.gateway.pool, now) {
@@ -84,6 +85,11 @@ impl<'g> Forward<'g> {
                 };
                 match self.attempt(candidate, trial).await {
                     Tried::Answered(answer) | Tried::TheRequest(answer) => return Ok(*answer),
+                    // No credential changes what a model cannot be asked; another model may be asked it.
+                    Tried::Unfit(refusal) => {
+                        unfit.get_or_insert(refusal);
+                        break;
+                    }
                     Tried::Failed(class, message, retry_after) => {
                         last = Some((class, message, retry_after));
                         // The model itself is not there: other credentials of its provider cannot help.
@@ -93,6 +99,9 @@ impl<'g> Forward<'g> {
                     }
                 }
             }
+        }
+        if let Some(refusal) = unfit.filter(|_| last.is_none()) {
+            return Err(refusal);
         }
         Err(self.refusal(&models, last, resting, &unsuitable))
     }

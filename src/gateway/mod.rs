@@ -1,12 +1,15 @@
 //! `openclaw gateway`: serves models with the credentials of this host, and moves on when one of them fails.
 
 mod access;
+mod answer;
 mod api;
 mod attempt;
 mod forward;
 mod pool;
 mod reply;
+mod translated;
 mod view;
+mod way;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;

@@ -79,6 +79,41 @@ impl Refusal {
     }
 }
 
+/// The word of a status that a provider gave.
+pub(super) fn kind_of(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        503 | 529 => "overloaded_error",
+        400..500 => "invalid_request_error",
+        _ => "api_error",
+    }
+}
+
+/// An event that ends a stream with a failure.
+pub(super) fn event_of_failure(surface: Surface, message: &str) -> String {
+    match surface {
+        Surface::ChatCompletions => {
+            let error =
+                json!({"message": message, "type": "api_error", "code": Value::Null, "param": Value::Null});
+            format!("data: {}\n\n", json!({"error": error}))
+        }
+        Surface::CountTokens | Surface::Messages => {
+            let error = json!({"type": "api_error", "message": message});
+            format!("event: error\ndata: {}\n\n", json!({"type": "error", "error": error}))
+        }
+        Surface::Responses => {
+            let error =
+                json!({"type": "error", "code": "server_error", "message": message, "param": Value::Null});
+            format!("event: error\ndata: {error}\n\n")
+        }
+    }
+}
+
 /// A JSON document as an answer.
 pub(super) fn json_answer(status: StatusCode, document: &Value) -> Response<Body> {
     let mut answer = Response::new(Body::from(document.to_string()));

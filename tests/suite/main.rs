@@ -12,6 +12,7 @@ mod auth_setup_token;
 mod bad_input;
 mod canary;
 mod canary_out;
+mod dialects;
 mod doctor;
 mod doctor_care;
 mod doctor_checks;
