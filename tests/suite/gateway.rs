@@ -15,19 +15,19 @@ use serde_json::{Value, json};
 use crate::support::provider::{Provider, Reply, Seen};
 use crate::support::{CONFIG, HOUR, OPS, STORE, TestEnv, api_key, real_now_ms, token};
 
-const TOKEN: &str = "gateway-token-0123456789";
+pub(crate) const TOKEN: &str = "gateway-token-0123456789";
 
 /// A gateway that runs.
-struct Running {
+pub(crate) struct Running {
     child: Child,
-    port: u16,
+    pub(crate) port: u16,
     /// Everything that it has said so far, and who listens to it.
     said: Arc<Mutex<Vec<String>>>,
     listening: Option<JoinHandle<()>>,
 }
 
 impl Running {
-    fn start(env: &TestEnv) -> Self {
+    pub(crate) fn start(env: &TestEnv) -> Self {
         let mut command = env.command(&["gateway", "run", "--port", "0"]);
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -51,7 +51,7 @@ impl Running {
         Self { child, port, said, listening: Some(listening) }
     }
 
-    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         let headers: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let (headers, port, length) = (headers.concat(), self.port, body.len());
@@ -64,7 +64,7 @@ impl Running {
         Answer::of(&answer)
     }
 
-    fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
         let authorization = format!("Bearer {TOKEN}");
         self.send(
             "POST",
@@ -91,7 +91,7 @@ impl Running {
     }
 
     /// Stops it and gives its exit code and everything that it said.
-    fn stop(mut self) -> (Option<i32>, String) {
+    pub(crate) fn stop(mut self) -> (Option<i32>, String) {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM).unwrap();
         let code = self.child.wait().unwrap().code();
         self.listening.take().unwrap().join().unwrap();
@@ -107,10 +107,10 @@ impl Drop for Running {
 }
 
 #[derive(Debug)]
-struct Answer {
-    status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     head: String,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
@@ -124,11 +124,11 @@ impl Answer {
         Self { status, head, body }
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }

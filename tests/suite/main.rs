@@ -22,6 +22,7 @@ mod environment;
 mod exporter;
 mod exporter_faults;
 mod gateway;
+mod gateway_apis;
 mod harmless;
 mod house;
 mod logins;

@@ -4,6 +4,7 @@ pub(crate) mod exporter;
 pub(crate) mod host;
 pub(crate) mod inbox;
 pub(crate) mod provider;
+pub(crate) mod vendors;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

@@ -15,6 +15,8 @@ pub(crate) struct Seen {
     pub(crate) headers: HashMap<String, String>,
     /// The members of the body, whether a form or JSON, or of the query of a GET.
     pub(crate) members: HashMap<String, String>,
+    /// The body as it came.
+    pub(crate) body: String,
 }
 
 /// What it is to answer in the place of what it would.
@@ -149,7 +151,7 @@ fn answer(mut request: Request, state: &Mutex<State>) {
     let headers = request.headers().iter();
     let headers =
         headers.map(|header| (header.field.to_string().to_lowercase(), header.value.to_string())).collect();
-    let seen = Seen { path: path.to_owned(), headers, members };
+    let seen = Seen { path: path.to_owned(), headers, members, body: body.clone() };
     let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
     state.seen.push(seen.clone());
     let scripted = state.script.take().and_then(|mut script| {
