@@ -4,7 +4,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::core::credential::{Expiry, Material};
 use crate::core::model_ref::ModelRef;
-use crate::core::provider;
 use crate::core::secret::Secret;
 use crate::core::upstream::{self, ApiKind, Surface};
 use crate::workspace::Workspace;
@@ -27,25 +26,17 @@ pub(super) struct Way {
 impl Way {
     /// Finds the way; the error says why there is none.
     pub(super) fn of(workspace: &Workspace, model: &ModelRef, surface: Surface) -> Result<Self, String> {
-        let id = &model.provider;
-        let entries = workspace.config.providers.iter();
-        let entry = entries.clone().find(|(known, _)| provider::normalize(known) == *id);
-        let entry = entry.map(|(_, entry)| entry.clone()).unwrap_or_default();
-        if entry.auth == Some("aws-sdk") {
-            return Err(format!("{id} wants requests that are signed as AWS does it"));
-        }
-        let declared = entry.models.iter().find(|declared| declared.id == model.model);
-        let api = declared.and_then(|declared| declared.api).or(entry.api);
-        let base = workspace.base_url(id);
-        let route = upstream::route(id, base.as_deref(), api, &model.model, surface)?;
+        let route = workspace.route(model, surface)?;
+        let (entry, declared) = workspace.declared(model);
+        let shared = entry.map(|entry| entry.headers.clone()).unwrap_or_default();
         let own = declared.map(|declared| declared.headers.clone()).unwrap_or_default();
         Ok(Self {
             kind: route.kind,
             base: route.base,
             max_tokens: declared.and_then(|declared| declared.max_tokens),
-            has_auth_header: entry.auth_header,
-            headers: entry.headers.into_iter().chain(own).collect(),
-            is_key_token: matches!(entry.auth, Some("oauth" | "token")),
+            has_auth_header: entry.is_some_and(|entry| entry.auth_header),
+            headers: shared.into_iter().chain(own).collect(),
+            is_key_token: entry.is_some_and(|entry| matches!(entry.auth, Some("oauth" | "token"))),
         })
     }
 

@@ -18,6 +18,7 @@ pub mod seen;
 pub mod source;
 pub mod store;
 pub mod unit;
+mod upstream;
 pub mod vendor_file;
 mod view;
 

@@ -1,5 +1,5 @@
 //! What becomes of each field of a request whose model speaks another API: the one table that the code and
-//! `docs/gateway.md` go by. A field that is not in it is refused.
+//! `docs/gateway-apis.md` go by. A field that is not in it is refused.
 
 use serde_json::{Map, Value};
 

@@ -75,10 +75,10 @@ pub(crate) fn answer(seen: &Seen) -> Option<Reply> {
             let mut stream = String::new();
             for event in events {
                 if let (true, Some(name)) = (is_named, event["type"].as_str()) {
-                    stream += &format!("event: {name}\n");
+                    stream.extend(["event: ", name, "\n"]);
                 }
                 let data = event.as_str().map_or_else(|| event.to_string(), str::to_owned);
-                stream += &format!("data: {data}\n\n");
+                stream.extend(["data: ", &data, "\n\n"]);
             }
             Reply::text(200, &stream).header("content-type", "text/event-stream")
         }
@@ -155,7 +155,7 @@ fn anthropic(seen: &Seen, body: &Value) -> Answered {
     for block in list(last) {
         match block["type"].as_str().unwrap_or_default() {
             "image" if block["source"]["type"] == "url" => {
-                heard.pictures.push(text_of(&block["source"]["url"]))
+                heard.pictures.push(text_of(&block["source"]["url"]));
             }
             "image" => heard.pictures.push(text_of(&block["source"]["media_type"])),
             "tool_result" => heard.found.push(text_of(&block["content"])),
@@ -181,14 +181,18 @@ fn anthropic(seen: &Seen, body: &Value) -> Answered {
         blocks.push(json!({"type": "tool_use", "id": id, "name": "weather", "input": {"city": city}}));
     }
     let reason = if said.calls.is_empty() { "end_turn" } else { "tool_use" };
-    let mut message = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": body["model"], "content": blocks,
+    let message = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": body["model"], "content": blocks,
         "stop_reason": reason, "stop_sequence": null,
         "usage": {"input_tokens": 8, "cache_creation_input_tokens": 0, "cache_read_input_tokens": 3, "output_tokens": 7}});
     if !heard.is_streamed {
         return (Ok(message), false, heard.text);
     }
+    (Ok(anthropic_events(message, &blocks, &said.text)), true, heard.text)
+}
+
+fn anthropic_events(mut message: Value, blocks: &[Value], text: &str) -> Value {
+    let reason = message["stop_reason"].take();
     message["content"] = json!([]);
-    message["stop_reason"] = Value::Null;
     message["usage"]["output_tokens"] = json!(1);
     let mut events = vec![json!({"type": "message_start", "message": message}), json!({"type": "ping"})];
     for (index, block) in blocks.iter().enumerate() {
@@ -196,7 +200,7 @@ fn anthropic(seen: &Seen, body: &Value) -> Answered {
         let (empty, deltas): (Value, Vec<Value>) = match block["type"].as_str().unwrap() {
             "text" => (
                 json!({"type": "text", "text": ""}),
-                pieces(&said.text)
+                pieces(text)
                     .iter()
                     .map(|piece| delta(json!({"type": "text_delta", "text": piece})))
                     .collect(),
@@ -222,7 +226,7 @@ fn anthropic(seen: &Seen, body: &Value) -> Answered {
     }
     events.push(json!({"type": "message_delta", "delta": {"stop_reason": reason, "stop_sequence": null}, "usage": {"output_tokens": 7}}));
     events.push(json!({"type": "message_stop"}));
-    (Ok(events.into()), true, heard.text)
+    events.into()
 }
 
 fn openai_refusal(status: u16, message: &str) -> Reply {
@@ -375,29 +379,7 @@ fn responses(seen: &Seen, body: &Value, is_codex: bool) -> Answered {
     if let Some(name) = unknown(body, &known) {
         return refuse(400, &format!("Unsupported parameter: {name}"));
     }
-    let mut heard = Heard {
-        system: text_of(&body["instructions"]),
-        text: body["input"].as_str().unwrap_or_default().to_owned(),
-        has_tools: !list(&body["tools"]).is_empty(),
-        thinks: body["reasoning"]["summary"] == "auto",
-        is_streamed: body["stream"] == true,
-        ..Heard::default()
-    };
-    for item in list(&body["input"]) {
-        match item["type"].as_str().unwrap_or("message") {
-            "message" if item["role"] == "user" => {
-                heard.text = text_of(&item["content"]);
-                heard.found.clear();
-                for part in list(&item["content"]).iter().filter(|part| part["type"] == "input_image") {
-                    let url = text_of(&part["image_url"]);
-                    let shown = url.strip_prefix("data:").and_then(|rest| rest.split(';').next());
-                    heard.pictures.push(shown.unwrap_or(&url).to_owned());
-                }
-            }
-            "function_call_output" => heard.found.push(text_of(&item["output"])),
-            _ => {}
-        }
-    }
+    let heard = heard_of_responses(body);
     if let Some(status) = heard.failure() {
         return refuse(status, "as you wish");
     }
@@ -424,43 +406,7 @@ fn responses(seen: &Seen, body: &Value, is_codex: bool) -> Answered {
     }
     let mut events =
         vec![json!({"type": "response.created", "response": response("in_progress", &[], Value::Null)})];
-    for (place, item) in items.iter().enumerate() {
-        let mut empty = item.clone();
-        let mut told = Vec::new();
-        match item["type"].as_str().unwrap() {
-            "message" => {
-                empty["content"] = json!([]);
-                let at = |kind: &str| json!({"type": kind, "item_id": "msg_1", "output_index": place, "content_index": 0});
-                let mut begun = at("response.content_part.added");
-                begun["part"] = json!({"type": "output_text", "text": "", "annotations": []});
-                told.push(begun);
-                for piece in pieces(&said.text) {
-                    let mut delta = at("response.output_text.delta");
-                    delta["delta"] = json!(piece);
-                    delta["logprobs"] = json!([]);
-                    told.push(delta);
-                }
-                let mut done = at("response.output_text.done");
-                done["text"] = json!(said.text);
-                done["logprobs"] = json!([]);
-                told.push(done);
-            }
-            "reasoning" => {
-                empty["summary"] = json!([]);
-                told.push(json!({"type": "response.reasoning_summary_text.delta", "item_id": "rs_1", "output_index": place,
-                    "summary_index": 0, "delta": said.thought}));
-            }
-            _ => {
-                empty["arguments"] = json!("");
-                for piece in pieces(item["arguments"].as_str().unwrap()) {
-                    told.push(json!({"type": "response.function_call_arguments.delta", "item_id": item["id"], "output_index": place, "delta": piece}));
-                }
-            }
-        }
-        events.push(json!({"type": "response.output_item.added", "output_index": place, "item": empty}));
-        events.extend(told);
-        events.push(json!({"type": "response.output_item.done", "output_index": place, "item": item}));
-    }
+    events.extend(items.iter().enumerate().flat_map(|(place, item)| responses_item(place, item, &said)));
     // Codex does not repeat what it has said.
     let output: &[Value] = if is_codex { &[] } else { &items };
     events.push(json!({"type": "response.completed", "response": response("completed", output, usage)}));
@@ -468,6 +414,72 @@ fn responses(seen: &Seen, body: &Value, is_codex: bool) -> Answered {
         event["sequence_number"] = json!(number);
     }
     (Ok(events.into()), true, heard.text)
+}
+
+fn heard_of_responses(body: &Value) -> Heard {
+    let mut heard = Heard {
+        system: text_of(&body["instructions"]),
+        text: body["input"].as_str().unwrap_or_default().to_owned(),
+        has_tools: !list(&body["tools"]).is_empty(),
+        thinks: body["reasoning"]["summary"] == "auto",
+        is_streamed: body["stream"] == true,
+        ..Heard::default()
+    };
+    for item in list(&body["input"]) {
+        match item["type"].as_str().unwrap_or("message") {
+            "message" if item["role"] == "user" => {
+                heard.text = text_of(&item["content"]);
+                heard.found.clear();
+                for part in list(&item["content"]).iter().filter(|part| part["type"] == "input_image") {
+                    let url = text_of(&part["image_url"]);
+                    let shown = url.strip_prefix("data:").and_then(|rest| rest.split(';').next());
+                    heard.pictures.push(shown.unwrap_or(&url).to_owned());
+                }
+            }
+            "function_call_output" => heard.found.push(text_of(&item["output"])),
+            _ => {}
+        }
+    }
+    heard
+}
+
+/// The events of one item of the output.
+fn responses_item(place: usize, item: &Value, said: &Said) -> Vec<Value> {
+    let mut empty = item.clone();
+    let mut told = Vec::new();
+    match item["type"].as_str().unwrap() {
+        "message" => {
+            empty["content"] = json!([]);
+            let at = |kind: &str| json!({"type": kind, "item_id": "msg_1", "output_index": place, "content_index": 0});
+            let mut begun = at("response.content_part.added");
+            begun["part"] = json!({"type": "output_text", "text": "", "annotations": []});
+            told.push(begun);
+            for piece in pieces(&said.text) {
+                let mut delta = at("response.output_text.delta");
+                delta["delta"] = json!(piece);
+                delta["logprobs"] = json!([]);
+                told.push(delta);
+            }
+            let mut done = at("response.output_text.done");
+            done["text"] = json!(said.text);
+            done["logprobs"] = json!([]);
+            told.push(done);
+        }
+        "reasoning" => {
+            empty["summary"] = json!([]);
+            told.push(json!({"type": "response.reasoning_summary_text.delta", "item_id": "rs_1", "output_index": place,
+                    "summary_index": 0, "delta": said.thought}));
+        }
+        _ => {
+            empty["arguments"] = json!("");
+            for piece in pieces(item["arguments"].as_str().unwrap()) {
+                told.push(json!({"type": "response.function_call_arguments.delta", "item_id": item["id"], "output_index": place, "delta": piece}));
+            }
+        }
+    }
+    let begun = json!({"type": "response.output_item.added", "output_index": place, "item": empty});
+    let done = json!({"type": "response.output_item.done", "output_index": place, "item": item});
+    std::iter::once(begun).chain(told).chain([done]).collect()
 }
 
 fn google(seen: &Seen, body: &Value) -> Answered {
