@@ -37,6 +37,10 @@ env_vars! {
     SESSION_BUS, "DBUS_SESSION_BUS_ADDRESS", None,
         "The session bus; a desktop gets notices over it when no channel is set up.";
     HOME, "HOME", None, "Home folder; when unset, the one of the user database.";
+    MONITOR_EXIT_STATUS, "MONITOR_EXIT_STATUS", None,
+        "Set by systemd for units of `OnFailure=`: how the unit ended; `monitor failed` tells it.";
+    MONITOR_SERVICE_RESULT, "MONITOR_SERVICE_RESULT", None,
+        "The same: why systemd calls it failed, such as `exit-code` or `watchdog`.";
     NO_COLOR, "NO_COLOR", None, "Any value switches colour off.";
     AGENT_DIR, "OPENCLAW_AGENT_DIR", Some("CLAWDBOT_AGENT_DIR"), "Agent folder, unless `--agent` is given.";
     CONFIG_PATH, "OPENCLAW_CONFIG_PATH", Some("CLAWDBOT_CONFIG_PATH"),
@@ -57,7 +61,9 @@ env_vars! {
         "Name of the gateway's unit; default `openclaw-gateway.service`, with `-NAME` behind it for `--profile NAME`.";
     PATH, "PATH", None, "Where programs are found; doctor compares it with that of the gateway's service.";
     PI_AGENT_DIR, "PI_CODING_AGENT_DIR", None, "Agent folder when `OPENCLAW_AGENT_DIR` is unset.";
+    PREFIX, "PREFIX", None, "Set by Termux: where its services are, below `var/service`.";
     SHELL, "SHELL", None, "The login shell; default `/bin/sh`.";
+    SUDO_USER, "SUDO_USER", None, "Set by sudo: for whom `service install --system` installs.";
     TERMUX_VERSION, "TERMUX_VERSION", None, "Set by Termux; doctor looks at what phones need then.";
     TZ, "TZ", None, "The time zone; doctor says when nobody knows it.";
     XDG_CONFIG_HOME, "XDG_CONFIG_HOME", None, "Where systemd looks for units of this user; default `~/.config`.";
@@ -215,6 +221,11 @@ impl Process {
             Self::Os { .. } => cfg!(target_os = "macos").then(|| PathBuf::from("/usr/bin/security")),
             Self::Fake(fake) => fake.keychain_program.clone(),
         }
+    }
+
+    /// Whether this is macOS.
+    pub fn is_macos(&self) -> bool {
+        self.keychain_program().is_some()
     }
 
     /// Whether a person sits at stdin.

@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use crate::cli::service_args::InstallArgs;
+
 /// The options of `gateway`; they count before and behind the second word.
 #[derive(Debug, Args)]
 pub struct GatewayArgs {
@@ -23,8 +25,26 @@ pub struct GatewayArgs {
 }
 
 /// The second word of `gateway`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum GatewayCommand {
+    /// Install it as a service, enable and start it; the same as `service install gateway`
+    Install(InstallArgs),
+    /// Stop the service and start it
+    Restart(ControlArgs),
     /// Run in the foreground
     Run,
+    /// Start the service
+    Start(ControlArgs),
+    /// Stop the service; answers that are under way are finished
+    Stop(ControlArgs),
+    /// Stop the service and take it away
+    Uninstall(InstallArgs),
+}
+
+/// The options of `gateway start`, `stop` and `restart`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct ControlArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }

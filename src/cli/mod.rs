@@ -28,6 +28,8 @@ pub mod onboard_args;
 mod onboard_gateway;
 pub mod printer;
 mod secret_flag;
+mod service;
+pub mod service_args;
 mod try_credential;
 mod whereabouts;
 
@@ -90,8 +92,12 @@ pub fn run(process: &Process, clock: &Clock) -> ExitStatus {
 
 fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatus, CommandError> {
     match &cli.command {
-        Command::Gateway(args) => gateway::run(&Session { cli, printer, clock }, args),
+        Command::Gateway(args) => {
+            let session = Session { cli, printer, clock };
+            service::gateway(&session, args).unwrap_or_else(|| gateway::run(&session, args))
+        }
         Command::Doctor(args) => doctor::run(&Session { cli, printer, clock }, args),
+        Command::Service(command) => service::run(&Session { cli, printer, clock }, command),
         Command::Where(args) => whereabouts::run(&Session { cli, printer, clock }, args),
         Command::Exporter(args) => exporter::run(&Session { cli, printer, clock }, args),
         Command::Monitor(args) => monitor::run(&Session { cli, printer, clock }, args),

@@ -38,9 +38,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("usage", &["workspace", "core", "format", "sys", "clock"]),
     ("metrics", &["sync", "usage", "workspace", "core", "format", "sys", "clock", "exit", "process"]),
     ("schedule", &[]),
+    ("service", &["workspace", "core", "format", "sys", "clock", "exit", "process"]),
     ("settings", &["core", "exit", "format"]),
     ("whereabouts", &["workspace", "core", "sys", "clock", "exit", "process"]),
-    ("doctor", &["sync", "whereabouts", "workspace", "core", "format", "sys", "clock", "exit", "process"]),
+    (
+        "doctor",
+        &["sync", "service", "whereabouts", "workspace", "core", "format", "sys", "clock", "exit", "process"],
+    ),
     (
         "gateway",
         &["refresh", "sync", "workspace", "render", "core", "format", "sys", "clock", "exit", "process"],
@@ -59,6 +63,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "refresh",
             "scan",
             "schedule",
+            "service",
             "settings",
             "usage",
             "whereabouts",
