@@ -150,7 +150,6 @@ fn install(
     let process = session.printer.process();
     let manager = service::manager(process)?;
     let place = place(session, kind, &args.scope, manager.as_ref())?;
-    place.may_change(&format!("service install {}", kind.word()))?;
     let workspace = workspace_of(session, &place)?;
     let reader = Reader::new(Deadline::after(TIME_LIMIT));
     let mut definition = Definition::new(place.clone(), process, &workspace, &reader)?;

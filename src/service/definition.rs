@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{User, geteuid};
@@ -218,7 +219,7 @@ pub struct Definition {
     /// How often the monitor looks, in s.
     pub every_s: u64,
     /// Where the exporter serves, when the settings say so.
-    pub listen: Option<String>,
+    pub listen: Option<SocketAddr>,
 }
 
 impl Definition {
@@ -255,7 +256,7 @@ impl Definition {
             writable: writable(&place, workspace, reader),
             credentials: credentials(workspace),
             every_s: every.unwrap_or(30 * 60).max(60),
-            listen: ops.exporter.listen.map(|listen| listen.to_string()),
+            listen: ops.exporter.listen,
             place,
         })
     }

@@ -111,7 +111,9 @@ pub struct Done {
 /// Installs a service; a second time nothing changes.
 pub fn install(manager: &dyn Manager, definition: &Definition, wishes: Wishes) -> Result<Done, CommandError> {
     let place = &definition.place;
-    place.may_change(&format!("service install {}", place.kind.word()))?;
+    if !wishes.dry_run {
+        place.may_change(&format!("service install {}", place.kind.word()))?;
+    }
     let files = manager.files(definition)?;
     let mut stale = Vec::new();
     for file in &files {
@@ -149,7 +151,9 @@ pub fn install(manager: &dyn Manager, definition: &Definition, wishes: Wishes) -
 
 /// Takes a service away; what is not ours stays unless that is wanted.
 pub fn uninstall(manager: &dyn Manager, place: &Place, wishes: Wishes) -> Result<Done, CommandError> {
-    place.may_change(&format!("service uninstall {}", place.kind.word()))?;
+    if !wishes.dry_run {
+        place.may_change(&format!("service uninstall {}", place.kind.word()))?;
+    }
     let mut there = Vec::new();
     for path in manager.paths(place) {
         match look(&path)? {

@@ -17,7 +17,7 @@ use crate::sys::systemd::{self, Silent, UnitState};
 const PROGRAM: &str = "%h/.cargo/bin/openclaw";
 /// Units of the machine (systemd.unit(5)).
 const SYSTEM_DIR: &str = "/etc/systemd/system";
-/// What units for the machine get beside, unless they have it themselves.
+/// What services of the machine get beside.
 const HARDENING: &str = include_str!("../../systemd/hardening.conf");
 /// Bare names of units, where a suffix goes behind.
 const STEMS: &[&str] =
@@ -31,15 +31,12 @@ struct Unit {
     text: &'static str,
     /// Whether the manager starts it by itself.
     is_started: bool,
-    /// Whether [`HARDENING`] is for it.
-    is_bare: bool,
 }
 
 const FAILED: Unit = Unit {
     name: "openclaw-onfailure@.service",
     text: include_str!("../../systemd/openclaw-onfailure@.service"),
     is_started: false,
-    is_bare: true,
 };
 
 /// The units of a service, the one that tells its state first.
@@ -50,13 +47,11 @@ fn units(kind: Kind) -> &'static [Unit] {
                 name: "openclaw-exporter.service",
                 text: include_str!("../../systemd/openclaw-exporter.service"),
                 is_started: true,
-                is_bare: false,
             },
             Unit {
                 name: "openclaw-exporter.socket",
                 text: include_str!("../../systemd/openclaw-exporter.socket"),
                 is_started: true,
-                is_bare: false,
             },
         ],
         Kind::Gateway => &[
@@ -64,7 +59,6 @@ fn units(kind: Kind) -> &'static [Unit] {
                 name: "openclaw-gateway.service",
                 text: include_str!("../../systemd/openclaw-gateway.service"),
                 is_started: true,
-                is_bare: true,
             },
             FAILED,
         ],
@@ -73,13 +67,11 @@ fn units(kind: Kind) -> &'static [Unit] {
                 name: "openclaw-auth-monitor.timer",
                 text: include_str!("../../systemd/openclaw-auth-monitor.timer"),
                 is_started: true,
-                is_bare: false,
             },
             Unit {
                 name: "openclaw-auth-monitor.service",
                 text: include_str!("../../systemd/openclaw-auth-monitor.service"),
                 is_started: false,
-                is_bare: true,
             },
             FAILED,
         ],
@@ -242,6 +234,13 @@ impl Manager for Systemd {
     }
 
     fn forget(&self, place: &Place) -> Result<(), CommandError> {
+        if place.flavour == Flavour::User {
+            // Folders that were made for the units; one that holds something else stays.
+            let folder = self.folder(place);
+            for folder in folder.ancestors().take(2) {
+                drop(fs_err::remove_dir(folder));
+            }
+        }
         self.tell(place, &["daemon-reload"]).map(drop)
     }
 
@@ -327,8 +326,9 @@ fn render(unit: &Unit, definition: &Definition) -> Result<String, CommandError> 
     for line in body.lines().skip_while(|line| line.starts_with('#')) {
         match line {
             "OnCalendar=*:0/30" => text.push_str(&calendar(definition.every_s)),
-            line if line.starts_with("ListenStream=") && definition.listen.is_some() => {
-                let _ = writeln!(text, "ListenStream={}", definition.listen.as_deref().unwrap_or_default());
+            line if line.starts_with("ListenStream=") => {
+                let own = definition.listen.map(|listen| format!("ListenStream={listen}"));
+                let _ = writeln!(text, "{}", own.as_deref().unwrap_or(line));
             }
             "WantedBy=default.target" if is_system => text.push_str("WantedBy=multi-user.target\n"),
             line => {
@@ -351,16 +351,21 @@ fn render(unit: &Unit, definition: &Definition) -> Result<String, CommandError> 
     for folder in &definition.writable {
         let _ = writeln!(text, "ReadWritePaths={}", path(folder)?);
     }
-    if unit.is_bare {
-        if place.kind == Kind::Monitor {
-            // Without a path systemd looks in its credential stores, and goes without what is not there.
+    match place.kind {
+        // Its socket is on loopback unless the settings say otherwise, and it calls nobody.
+        Kind::Exporter if definition.listen.is_none_or(|listen| listen.ip().is_loopback()) => {
+            text.push_str("IPAddressDeny=any\nIPAddressAllow=localhost\n");
+        }
+        Kind::Exporter | Kind::Gateway => {}
+        // Without a path systemd looks in its credential stores, and goes without what is not there.
+        Kind::Monitor => {
             for name in &definition.credentials {
                 let _ = writeln!(text, "LoadCredential={name}:{name}");
             }
         }
-        text.extend(
-            HARDENING.lines().skip_while(|line| *line != "[Service]").skip(1).map(|l| format!("{l}\n")),
-        );
+    }
+    for line in HARDENING.lines().skip_while(|line| *line != "[Service]").skip(1) {
+        let _ = writeln!(text, "{line}");
     }
     Ok(text)
 }

@@ -77,6 +77,9 @@ fn interface() -> String {
         &["doctor", "--help"],
         &["gateway", "--help"],
         &["monitor", "--help"],
+        &["service", "--help"],
+        &["service", "install", "--help"],
+        &["service", "status", "--help"],
         &["where", "--help"],
     ] {
         let help = TestEnv::new().run(command).stdout;

@@ -37,6 +37,8 @@ mod refresh;
 mod refresh_safety;
 mod scan;
 mod schedule;
+mod service;
+mod service_lab;
 mod states;
 mod status_json;
 mod status_text;
