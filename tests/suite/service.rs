@@ -32,7 +32,7 @@ fn planned(env: &TestEnv, args: &[&str]) -> Vec<(String, String)> {
     let document = ran.json();
     let files = document["files"].as_array().unwrap().iter();
     let name = |path: &str| path.rsplit('/').next().unwrap().to_owned();
-    let home = env.path(".").parent().unwrap().display().to_string();
+    let home = env.path("x").parent().unwrap().display().to_string();
     let real = |text: &str| text.replace("[HOME]", &home);
     files.map(|file| (name(file["path"].as_str().unwrap()), real(file["text"].as_str().unwrap()))).collect()
 }
