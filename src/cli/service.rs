@@ -214,7 +214,7 @@ fn place(
     };
     // The gateway serves every agent; what watches one has a service of its own for it.
     let agent = session.cli.agent.as_ref().filter(|_| kind != Kind::Gateway);
-    let suffix = installation.suffix() + &agent.map_or_else(String::new, |agent| format!("-agent.{agent}"));
+    let suffix = service::suffix(&installation, agent.map(String::as_str));
     if !suffix.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) {
         return Err(CommandError::usage(format!(
             "no service can be named after \"{}\"",

@@ -199,6 +199,11 @@ impl Place {
     }
 }
 
+/// What the names of services end with: empty for the plain installation and the default agent.
+pub fn suffix(installation: &Installation, agent: Option<&str>) -> String {
+    installation.suffix() + &agent.map_or_else(String::new, |agent| format!("-agent.{agent}"))
+}
+
 /// Everything that decides what the files of a service say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {

@@ -16,7 +16,7 @@ use crate::exit::CommandError;
 use crate::process::{self, Process};
 use crate::sys::files;
 
-pub use definition::{Account, CARRIED, Control, Definition, Flavour, Kind, Place};
+pub use definition::{Account, CARRIED, Control, Definition, Flavour, Kind, Place, suffix};
 
 /// What tells our files from others; it stands in the first lines of each.
 pub const MARK: &str = "openclaw service install";

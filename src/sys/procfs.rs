@@ -53,9 +53,14 @@ fn started_ms(pid: i32) -> Option<i64> {
     let stat = fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name may hold blanks and brackets; the fields behind its last bracket are numbered from 3.
     let ticks: i64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
+    Some(booted_ms()? + ticks * 1000 / TICKS_PER_SECOND)
+}
+
+/// When this machine was started, ms since the epoch.
+pub fn booted_ms() -> Option<i64> {
     let machine = fs_err::read_to_string("/proc/stat").ok()?;
     let boot: i64 = machine.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
-    Some(boot * 1000 + ticks * 1000 / TICKS_PER_SECOND)
+    Some(boot * 1000)
 }
 
 /// Bytes of a page of memory on every system that `/proc/self/statm` is read on here.

@@ -16,6 +16,7 @@ mod doctor;
 mod doctor_care;
 mod doctor_checks;
 mod doctor_lab;
+mod doctor_watch;
 mod documents;
 mod environment;
 mod exporter;

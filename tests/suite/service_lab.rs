@@ -114,6 +114,11 @@ fn of_a_user(lab: &Lab) {
     assert_eq!((&again["result"], &again["changes"]), (&json!("already-installed"), &json!([])), "{again}");
     lab.ok(&["exec", "loginctl", "enable-linger", "op"]);
 
+    // Doctor has nothing to say of it but what is true of the host: no gateway's service, a token that has ended.
+    let found = lab.user("openclaw doctor --json").json();
+    let expected = ["credential-expired", "service-absent"];
+    assert_eq!(crate::support::host::codes(&found), expected, "{found:#}");
+
     // The timer fires by itself, the alarm is seen, and a verdict leaves no failed unit.
     lab.said("rm -f ~/.openclaw/monitor-state.json; : >~/shown");
     lab.said(&hurry("~/.config/systemd/user", "systemctl --user"));
@@ -176,6 +181,10 @@ fn of_the_machine(lab: &Lab) {
     lab.root("rm /opt/own/openclaw; systemctl start openclaw-auth-monitor.service");
     lab.until_shown("openclaw-auth-monitor.service has failed, and the channels of the monitor too");
     lab.until("journalctl -q -p emerg -o cat | grep -q 'openclaw-auth-monitor.service has failed'");
+
+    let found = lab.user("openclaw doctor --json --only unit-program-gone").json();
+    let remedy = crate::support::host::found(&found, "unit-program-gone")["remedy"].clone();
+    assert_eq!(remedy, "`sudo openclaw service install monitor --run-as op` writes the unit anew");
 
     let gone = lab.root("openclaw service uninstall monitor --run-as op; rm -r /opt/own /etc/credstore");
     assert_eq!(gone.code, 0, "{gone:?}");
