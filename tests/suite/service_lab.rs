@@ -69,7 +69,7 @@ impl Lab {
             json!({"type": "token", "provider": "zz", "token": "t-0123456789abcdefghij", "expires": expires});
         let store = json!({"version": 1, "profiles": {"zz:a": profile}}).to_string();
         self.said(&format!(
-            "printf '%s' '{store}' >~/.openclaw/agents/main/agent/auth-profiles.json; : >~/shown"
+            "umask 077; printf '%s' '{store}' >~/.openclaw/agents/main/agent/auth-profiles.json; : >~/shown"
         ));
     }
 }
