@@ -1,16 +1,29 @@
-//! `gateway`: runs the runtime in the foreground.
+//! `gateway`: runs the runtime in the foreground, or leaves it to its service.
 
 use std::net::IpAddr;
 
-use crate::cli::gateway_args::GatewayArgs;
+use crate::cli::gateway_args::{GatewayArgs, GatewayCommand};
 use crate::cli::secret_flag::secret_flag;
-use crate::cli::{Session, installation, listen};
+use crate::cli::{Session, installation, listen, service};
 use crate::exit::{CommandError, ExitStatus};
 use crate::gateway::{self, Bind, Gateway, Settings};
+use crate::service::Control;
 use crate::workspace::Request;
 
-/// Serves until a signal comes.
+/// Runs what was asked for.
 pub(super) fn run(session: &Session<'_>, args: &GatewayArgs) -> Result<ExitStatus, CommandError> {
+    match &args.command {
+        None | Some(GatewayCommand::Run) => serve(session, args),
+        Some(GatewayCommand::Install(how)) => service::install_gateway(session, args, how),
+        Some(GatewayCommand::Restart(how)) => service::control(session, Control::Restart, *how),
+        Some(GatewayCommand::Start(how)) => service::control(session, Control::Start, *how),
+        Some(GatewayCommand::Stop(how)) => service::control(session, Control::Stop, *how),
+        Some(GatewayCommand::Uninstall(how)) => service::uninstall_gateway(session, how),
+    }
+}
+
+/// Serves until a signal comes.
+fn serve(session: &Session<'_>, args: &GatewayArgs) -> Result<ExitStatus, CommandError> {
     let process = session.printer.process();
     let workspace = session.workspace()?;
     let configured = &workspace.config.gateway;

@@ -25,7 +25,7 @@ pub struct GatewayArgs {
 }
 
 /// The second word of `gateway`.
-#[derive(Clone, Debug, Subcommand)]
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum GatewayCommand {
     /// Install it as a service, enable and start it; the same as `service install gateway`
     Install(InstallArgs),
@@ -42,7 +42,7 @@ pub enum GatewayCommand {
 }
 
 /// The options of `gateway start`, `stop` and `restart`.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
 pub struct ControlArgs {
     /// Print JSON
     #[arg(long)]

@@ -92,10 +92,7 @@ pub fn run(process: &Process, clock: &Clock) -> ExitStatus {
 
 fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatus, CommandError> {
     match &cli.command {
-        Command::Gateway(args) => {
-            let session = Session { cli, printer, clock };
-            service::gateway(&session, args).unwrap_or_else(|| gateway::run(&session, args))
-        }
+        Command::Gateway(args) => gateway::run(&Session { cli, printer, clock }, args),
         Command::Doctor(args) => doctor::run(&Session { cli, printer, clock }, args),
         Command::Service(command) => service::run(&Session { cli, printer, clock }, command),
         Command::Where(args) => whereabouts::run(&Session { cli, printer, clock }, args),

@@ -6,7 +6,7 @@ use std::path::Path;
 use nix::unistd::geteuid;
 use serde_json::{Value, json};
 
-use crate::cli::gateway_args::{ControlArgs, GatewayArgs, GatewayCommand};
+use crate::cli::gateway_args::{ControlArgs, GatewayArgs};
 use crate::cli::service_args::{InstallArgs, KindArg, ScopeArgs, ServiceCommand};
 use crate::cli::{Session, TIME_LIMIT, installation};
 use crate::clock::Deadline;
@@ -37,20 +37,21 @@ pub(super) fn run(session: &Session<'_>, command: &ServiceCommand) -> Result<Exi
     }
 }
 
-/// The words of `gateway` that are about its service; nothing for the others.
-pub(super) fn gateway(session: &Session<'_>, args: &GatewayArgs) -> Option<Result<ExitStatus, CommandError>> {
-    Some(match args.command.as_ref()? {
-        GatewayCommand::Install(install_args) => told(session, "install", install_args.json, || {
-            install(session, Kind::Gateway, install_args, &options(args)?)
-        }),
-        GatewayCommand::Uninstall(args) => {
-            told(session, "uninstall", args.json, || uninstall(session, Kind::Gateway, args))
-        }
-        GatewayCommand::Start(args) => control(session, Control::Start, *args),
-        GatewayCommand::Stop(args) => control(session, Control::Stop, *args),
-        GatewayCommand::Restart(args) => control(session, Control::Restart, *args),
-        GatewayCommand::Run => return None,
-    })
+/// Installs the service of the gateway with the options that were given.
+pub(super) fn install_gateway(
+    session: &Session<'_>,
+    args: &GatewayArgs,
+    how: &InstallArgs,
+) -> Result<ExitStatus, CommandError> {
+    told(session, "install", how.json, || install(session, Kind::Gateway, how, &options(args)?))
+}
+
+/// Takes the service of the gateway away.
+pub(super) fn uninstall_gateway(
+    session: &Session<'_>,
+    how: &InstallArgs,
+) -> Result<ExitStatus, CommandError> {
+    told(session, "uninstall", how.json, || uninstall(session, Kind::Gateway, how))
 }
 
 /// What came of a change.
@@ -328,7 +329,11 @@ fn options(args: &GatewayArgs) -> Result<Vec<String>, CommandError> {
 }
 
 /// Starts, stops or restarts the gateway's service, whoever has written it.
-fn control(session: &Session<'_>, verb: Control, args: ControlArgs) -> Result<ExitStatus, CommandError> {
+pub(super) fn control(
+    session: &Session<'_>,
+    verb: Control,
+    args: ControlArgs,
+) -> Result<ExitStatus, CommandError> {
     told(session, verb.word(), args.json, || {
         let process = session.printer.process();
         let manager = service::manager(process)?;

@@ -38,7 +38,7 @@ pub enum ServiceCommand {
 }
 
 /// Whose service it is.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 pub struct ScopeArgs {
     /// A service of this user [default, unless root asks]
     #[arg(long, conflicts_with_all = ["system", "run_as"])]
@@ -54,7 +54,7 @@ pub struct ScopeArgs {
 }
 
 /// The options of `install` and `uninstall`.
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct InstallArgs {
     #[command(flatten)]
