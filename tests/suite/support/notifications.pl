@@ -8,7 +8,8 @@ use warnings;
 use IO::Socket::UNIX;
 
 my ($log) = @ARGV;
-my $bus = IO::Socket::UNIX->new(Peer => "$ENV{XDG_RUNTIME_DIR}/bus") or die "no session bus: $!";
+my ($place) = ($ENV{DBUS_SESSION_BUS_ADDRESS} // '') =~ /^unix:path=([^,;]+)/;
+my $bus = IO::Socket::UNIX->new(Peer => $place // "$ENV{XDG_RUNTIME_DIR}/bus") or die "no session bus: $!";
 my ($serial, $shown) = (0, 0);
 
 sub got {
