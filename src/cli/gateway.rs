@@ -111,11 +111,10 @@ fn claim(
     Ok(Some(claim))
 }
 
-/// The secret that the command line gives. One that the way of proving needs and nobody has is an error.
-pub(super) fn secret(
+/// The secret that the command line gives.
+pub(super) fn given_secret(
     session: &Session<'_>,
     args: &GatewayArgs,
-    workspace: &Workspace,
 ) -> Result<Option<Secret>, CommandError> {
     let given = match (&args.token, &args.password) {
         (Some(written), _) => Some(secret_flag(session, "token", written)?),
@@ -125,6 +124,16 @@ pub(super) fn secret(
     if given.as_ref().is_some_and(|secret| secret.expose().trim().is_empty()) {
         return Err(CommandError::usage("the token or password is empty"));
     }
+    Ok(given)
+}
+
+/// The same. One that the way of proving needs and nobody has is an error.
+fn secret(
+    session: &Session<'_>,
+    args: &GatewayArgs,
+    workspace: &Workspace,
+) -> Result<Option<Secret>, CommandError> {
+    let given = given_secret(session, args)?;
     let how = args.auth.map(AuthArg::word).or(workspace.config.gateway.auth_mode);
     match how {
         Some(how) if given.is_none() && workspace.gateway_secret().is_none() => Err(CommandError::refused(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::cli::gateway::{lock_file, secret};
+use crate::cli::gateway::{given_secret, lock_file};
 use crate::cli::gateway_args::{GatewayArgs, HealthArgs};
 use crate::cli::{Session, TIME_LIMIT, installation};
 use crate::clock::Deadline;
@@ -146,8 +146,7 @@ fn look(session: &Session<'_>, args: &GatewayArgs, how: &HealthArgs) -> Result<F
     );
     let written = holder.as_ref().and_then(|holder| holder.address).filter(|_| args.port.is_none());
     let address = written.map_or(configured, access::from_here);
-    let given = secret(session, args, &workspace).unwrap_or_default();
-    let token = given.or_else(|| workspace.gateway_secret().cloned());
+    let token = given_secret(session, args)?.or_else(|| workspace.gateway_secret().cloned());
     let mut found = Found {
         address,
         holder,

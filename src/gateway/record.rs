@@ -54,7 +54,7 @@ impl Front {
 
 impl App for Front {
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
-        let is_read = request.method() == Method::GET || request.method() == Method::HEAD;
+        let method = request.method().clone();
         let record = Record::begin(&self.gateway, Entrance::of(request.uri().path()));
         let Ok(mut answer) = self.router.call(request).await;
         let id = HeaderValue::from_str(&record.id).ok();
@@ -65,10 +65,11 @@ impl App for Front {
             answer.headers_mut().insert(REQUEST_ID, id);
         }
         // Whether the gateway lives is asked all the time: only what goes wrong there is worth a line.
-        if record.entrance.surface().is_none() && is_read && answer.status().is_success() {
+        let is_look = method == Method::GET || method == Method::HEAD;
+        if record.entrance.surface().is_none() && is_look && answer.status().is_success() {
             return answer;
         }
-        record.answered(answer)
+        record.answered(answer, method == Method::HEAD)
     }
 }
 
@@ -91,7 +92,7 @@ impl Record {
     }
 
     /// Follows an answer to its end.
-    fn answered(self, mut answer: Response<Body>) -> Response<Body> {
+    fn answered(self, mut answer: Response<Body>, is_head: bool) -> Response<Body> {
         let told = answer.extensions_mut().remove::<Told>();
         let status = answer.status();
         let is_stream = answer
@@ -103,7 +104,8 @@ impl Record {
             told.as_ref().map_or_else(|| numbers.nobody(), |told| numbers.provider(&told.provider));
         let is_counted = status.is_success() && self.entrance.surface().is_some();
         answer.map(|inner| {
-            let expected = inner.size_hint().exact();
+            // The server wants nothing of a body that is not to be sent.
+            let expected = if is_head { Some(0) } else { inner.size_hint().exact() };
             Body::new(Followed {
                 inner,
                 expected,

@@ -32,6 +32,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// After how long in s the system asks a silent client whether it is still there, and how often then.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const SILENCE_S: u32 = 15;
+/// How long to wait before looking again for somebody who only holds a seat.
+const FULL_PAUSE: Duration = Duration::from_millis(100);
 /// The most that the head of a request may hold.
 const LARGEST_HEAD: usize = 64 * 1024;
 
@@ -125,13 +127,16 @@ async fn accept<A: App>(listener: tokio::net::TcpListener, mut hall: Hall<A>, op
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
-        // Somebody who only holds a seat leaves it to who wants something.
-        if hall.permits.available_permits() == 0 {
-            hall.guests.end_an_idle_one();
-        }
-        let permit = tokio::select! {
-            permit = Arc::clone(&hall.permits).acquire_owned() => permit,
-            _ = hall.stop.wait_for(|stop| *stop != Stop::No) => return,
+        let permit = loop {
+            // Somebody who only holds a seat leaves it to who wants something.
+            if hall.permits.available_permits() == 0 {
+                hall.guests.end_an_idle_one();
+            }
+            tokio::select! {
+                permit = Arc::clone(&hall.permits).acquire_owned() => break permit,
+                _ = hall.stop.wait_for(|stop| *stop != Stop::No) => return,
+                () = tokio::time::sleep(FULL_PAUSE) => {}
+            }
         };
         // Pieces of a stream must not wait for each other.
         drop(stream.set_nodelay(true));

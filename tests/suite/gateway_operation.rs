@@ -218,6 +218,8 @@ fn the_status_says_whether_it_runs_and_what_is_wrong() {
             "{ran:?}"
         );
     }
+    let ran = status(&env, &["--token", "@nowhere"]);
+    assert!(ran.code == 64 && ran.stderr.contains("there is no file"), "{ran:?}");
     // What cannot be read is passed over, said once, and shown until it is mended.
     let good = env.text(CONFIG);
     env.file(CONFIG, "{ torn");

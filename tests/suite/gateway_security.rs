@@ -88,6 +88,7 @@ fn without_the_token_every_way_in_is_shut() {
     assert!(upstream.came().is_empty());
     assert_eq!(gateway.get("/metrics").status, 200);
     let (_, said) = gateway.stop();
+    assert!(!said.contains("outcome=cancelled"), "{said}");
     assert!(said.contains("outcome=denied") && !said.contains(TOKEN), "{said}");
 }
 
