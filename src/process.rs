@@ -37,12 +37,16 @@ env_vars! {
     SESSION_BUS, "DBUS_SESSION_BUS_ADDRESS", None,
         "The session bus; a desktop gets notices over it when no channel is set up.";
     HOME, "HOME", None, "Home folder; when unset, the one of the user database.";
+    JOURNAL_STREAM, "JOURNAL_STREAM", None,
+        "Set by systemd where stderr goes to the journal: the gateway leaves the time to it.";
     MONITOR_EXIT_STATUS, "MONITOR_EXIT_STATUS", None,
         "Set by systemd for units of `OnFailure=`: how the unit ended; `monitor failed` tells it.";
     MONITOR_SERVICE_RESULT, "MONITOR_SERVICE_RESULT", None,
         "The same: why systemd calls it failed, such as `exit-code` or `watchdog`.";
     NO_COLOR, "NO_COLOR", None, "Any value switches colour off.";
     AGENT_DIR, "OPENCLAW_AGENT_DIR", Some("CLAWDBOT_AGENT_DIR"), "Agent folder, unless `--agent` is given.";
+    ALLOW_MULTI_GATEWAY, "OPENCLAW_ALLOW_MULTI_GATEWAY", Some("CLAWDBOT_ALLOW_MULTI_GATEWAY"),
+        "`1`, `true`, `yes` or `on`: several gateways may run on one state folder.";
     CONFIG_PATH, "OPENCLAW_CONFIG_PATH", Some("CLAWDBOT_CONFIG_PATH"),
         "Config file; default `openclaw.json` in the state folder.";
     DEFER_SHELL_ENV, "OPENCLAW_DEFER_SHELL_ENV_FALLBACK", Some("CLAWDBOT_DEFER_SHELL_ENV_FALLBACK"),
@@ -65,6 +69,7 @@ env_vars! {
     SHELL, "SHELL", None, "The login shell; default `/bin/sh`.";
     SUDO_USER, "SUDO_USER", None, "Set by sudo: for whom `service install --system` installs.";
     TERMUX_VERSION, "TERMUX_VERSION", None, "Set by Termux; doctor looks at what phones need then.";
+    TMPDIR, "TMPDIR", None, "Where the Node gateway has its lock, which is looked at and taken too; default `/tmp`.";
     TZ, "TZ", None, "The time zone; doctor says when nobody knows it.";
     XDG_CONFIG_HOME, "XDG_CONFIG_HOME", None, "Where systemd looks for units of this user; default `~/.config`.";
     XDG_RUNTIME_DIR, "XDG_RUNTIME_DIR", None, "Where the session bus of this user is; its socket is `bus`.";

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, Response, StatusCode, header};
 use axum::routing::{any, get};
@@ -47,12 +47,22 @@ async fn asked(gateway: &Arc<Gateway>, surface: Surface, request: Request) -> Re
         answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
         return answer;
     }
-    let Ok(body) = to_bytes(body, LARGEST_REQUEST).await else {
+    let Ok(body) = body_of(&head.headers, body).await else {
         let message =
             format!("the request is larger than {} MiB, or broke off", LARGEST_REQUEST / 1024 / 1024);
         return Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", message).answer(surface);
     };
     forward::answer(gateway, surface, &head.headers, body).await
+}
+
+/// The whole body. One that says beforehand that it is too large is not read at all.
+async fn body_of(headers: &HeaderMap, body: Body) -> Result<Bytes, ()> {
+    let length =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > LARGEST_REQUEST as u64) {
+        return Err(());
+    }
+    to_bytes(body, LARGEST_REQUEST).await.map_err(drop)
 }
 
 async fn alive() -> &'static str {

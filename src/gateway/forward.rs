@@ -1,37 +1,28 @@
 //! One request: the credentials that may serve it, one after the other, until one does.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use http_body_util::BodyExt;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::core::cooldown::{self, Blame, Used};
+use crate::clock::Stopwatch;
 use crate::core::credential::EpochMs;
-use crate::core::endpoint;
-use crate::core::failure::{self, Endpoint, FailureClass};
+use crate::core::failure::FailureClass;
 use crate::core::model_ref::ModelRef;
-use crate::core::probe::Carrier;
-use crate::core::upstream::{self, OAUTH_BETA, Surface};
+use crate::core::upstream::Surface;
 use crate::format::gateway_request::Asked;
+use crate::format::ops::Metered;
 use crate::gateway::Gateway;
-use crate::gateway::pool::{Permit, Trial};
-use crate::gateway::reply::{self, Refusal};
+use crate::gateway::attempt::Tried;
+use crate::gateway::metered;
+use crate::gateway::numbers::Crossing;
+use crate::gateway::pool::Permit;
+use crate::gateway::record::Told;
+use crate::gateway::reply::Refusal;
 use crate::gateway::view::{Candidate, View};
-use crate::sys::http_client;
 
-/// How long a provider may think before its answer begins (reference default of `timeoutSeconds`).
-const HEAD_LIMIT: Duration = Duration::from_mins(10);
-/// How long the body of a refusal may take.
-const REFUSAL_LIMIT: Duration = Duration::from_secs(5);
-/// Anthropic's API wants a version; this one is asked for when the client names none.
-const ANTHROPIC_VERSION: &str = "2023-06-01";
-/// Headers of a client that go on to the provider.
-const SENT_ON: &[&str] = &["accept", "anthropic-beta", "anthropic-version", "content-type"];
+/// Tells the client that a key that is paid by use has served in the place of a subscription.
+const METERED: HeaderName = HeaderName::from_static("x-openclaw-metered");
 
 /// Answers a request.
 pub(super) async fn answer(
@@ -41,29 +32,62 @@ pub(super) async fn answer(
     body: Bytes,
 ) -> Response<Body> {
     match Forward::of(gateway, surface, headers, body) {
-        Ok(forward) => forward.run().await.unwrap_or_else(|refusal| refusal.answer(surface)),
+        Ok(mut forward) => {
+            let mut answer = forward.run().await.unwrap_or_else(|refusal| refusal.answer(surface));
+            if let Some(told) = forward.told {
+                answer.extensions_mut().insert(told);
+            }
+            answer
+        }
         Err(refusal) => refusal.answer(surface),
     }
 }
 
-struct Forward<'g> {
-    gateway: &'g Arc<Gateway>,
-    surface: Surface,
-    headers: &'g HeaderMap,
-    body: Bytes,
-    asked: Asked,
-    view: Arc<View>,
+/// A request on its way.
+pub(super) struct Forward<'g> {
+    pub(super) gateway: &'g Arc<Gateway>,
+    pub(super) surface: Surface,
+    pub(super) headers: &'g HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) asked: Asked,
+    pub(super) view: Arc<View>,
     /// How many providers were asked.
-    attempts: usize,
+    pub(super) attempts: usize,
+    /// What the log and the numbers get to know of the last candidate that was tried.
+    told: Option<Told>,
 }
 
-/// What came of one candidate.
-enum Tried {
-    Answered(Box<Response<Body>>),
-    /// It cannot serve now; the next may.
-    Failed(FailureClass, String, Option<i64>),
-    /// No other credential would do better: the client has to mend its request.
-    TheRequest(Box<Response<Body>>),
+/// A key that is paid by use may not serve in the place of a subscription.
+struct Denied;
+
+/// What has come of the candidates so far.
+#[derive(Default)]
+struct Way {
+    /// The last failure.
+    last: Option<(FailureClass, String, Option<i64>)>,
+    /// Why models cannot be asked at all.
+    unsuitable: Vec<String>,
+    /// The credential that is tried again soonest.
+    resting: Option<(EpochMs, String)>,
+    /// The subscription that could not serve.
+    subscription: Option<String>,
+    /// The paid key that was not used because of it.
+    denied: Option<String>,
+}
+
+impl Way {
+    fn rests(&mut self, until: EpochMs, name: &str) {
+        if self.resting.as_ref().is_none_or(|(known, _)| until < *known) {
+            self.resting = Some((until, name.to_owned()));
+        }
+    }
+
+    /// A candidate does not serve. Only the first subscription is remembered: it is the one that the user prefers.
+    fn passes(&mut self, name: &str, is_subscription: bool) {
+        if is_subscription && self.subscription.is_none() {
+            self.subscription = Some(name.to_owned());
+        }
+    }
 }
 
 impl<'g> Forward<'g> {
@@ -75,42 +99,80 @@ impl<'g> Forward<'g> {
     ) -> Result<Self, Refusal> {
         let asked = Asked::parse(&body).map_err(Refusal::bad_request)?;
         let view = gateway.view();
-        Ok(Self { gateway, surface, headers, body, asked, view, attempts: 0 })
+        Ok(Self { gateway, surface, headers, body, asked, view, attempts: 0, told: None })
     }
 
-    async fn run(mut self) -> Result<Response<Body>, Refusal> {
+    async fn run(&mut self) -> Result<Response<Body>, Refusal> {
         let models = self.view.models(self.asked.model.as_deref()).map_err(Refusal::bad_request)?;
-        let mut last: Option<(FailureClass, String, Option<i64>)> = None;
-        let mut unsuitable = Vec::new();
-        let mut resting: Option<(EpochMs, String)> = None;
+        let mut way = Way::default();
         for model in &models {
             let now = self.now();
             let candidates = match self.view.candidates(model, self.surface, &self.gateway.pool, now) {
                 Ok(candidates) => candidates,
                 Err(why) => {
-                    unsuitable.push(why);
+                    way.unsuitable.push(why);
                     continue;
                 }
             };
+            let numbers = self.gateway.numbers.provider(&model.provider);
+            let resting = self.resting_subscriptions(&candidates, now);
             for candidate in candidates {
+                let (name, is_subscription) = (candidate.name.clone(), metered::is_subscription(&candidate));
                 let trial = match self.permit(&candidate) {
                     Permit::Open => None,
                     Permit::Trial(trial) => Some(trial),
                     Permit::Tried => {
-                        let soon = (now + 1_000, candidate.name);
-                        resting = Some(resting.map_or(soon.clone(), |known| known.min(soon)));
+                        way.rests(now + 1_000, &name);
+                        way.passes(&name, is_subscription);
                         continue;
                     }
                     Permit::Resting(until) => {
-                        let rests = (until, candidate.name);
-                        resting = Some(resting.map_or(rests.clone(), |known| known.min(rests)));
+                        way.rests(until, &name);
+                        way.passes(&name, is_subscription);
                         continue;
                     }
                 };
-                match self.attempt(candidate, trial).await {
-                    Tried::Answered(answer) | Tried::TheRequest(answer) => return Ok(*answer),
+                let preferred = || self.view.preferred(&model.provider, &resting, &name).map(str::to_owned);
+                let crossing =
+                    if is_subscription { None } else { way.subscription.clone().or_else(preferred) };
+                let crossed = match crossing {
+                    None => None,
+                    Some(from) => {
+                        way.passes(&from, true);
+                        let Ok(told) = self.cross(&from, &name) else {
+                            way.denied.get_or_insert(name);
+                            continue;
+                        };
+                        told
+                    }
+                };
+                if let Some((class, ..)) = &way.last {
+                    self.gateway.numbers.failed_over(*class);
+                }
+                let watch = Stopwatch::start();
+                let tried = self.attempt(candidate, trial).await;
+                numbers.upstream.observe(watch.elapsed());
+                self.told = Some(Told {
+                    provider: model.provider.clone(),
+                    model: model.model.clone(),
+                    profile: name.clone(),
+                    attempts: self.attempts,
+                    class: if let Tried::Failed(class, ..) = &tried { Some(*class) } else { None },
+                });
+                match tried {
+                    Tried::Answered(mut answer) | Tried::TheRequest(mut answer) => {
+                        if is_subscription {
+                            self.gateway.crossings.served(&name);
+                        }
+                        if let Some(crossed) = crossed {
+                            answer.headers_mut().insert(METERED, crossed);
+                        }
+                        return Ok(*answer);
+                    }
                     Tried::Failed(class, message, retry_after) => {
-                        last = Some((class, message, retry_after));
+                        numbers.failed(class);
+                        way.passes(&name, is_subscription);
+                        way.last = Some((class, message, retry_after));
                         // The model itself is not there: other credentials of its provider cannot help.
                         if class == FailureClass::NoModel {
                             break;
@@ -119,27 +181,55 @@ impl<'g> Forward<'g> {
                 }
             }
         }
-        Err(self.refusal(&models, last, resting, &unsuitable))
+        Err(self.refusal(&models, way))
     }
 
-    fn refusal(
-        &self,
-        models: &[ModelRef],
-        last: Option<(FailureClass, String, Option<i64>)>,
-        resting: Option<(EpochMs, String)>,
-        unsuitable: &[String],
-    ) -> Refusal {
-        if let Some((class, message, retry_after)) = last {
+    /// Those that are paid anyway and cannot serve now: a candidate that rests stands behind those that do not.
+    fn resting_subscriptions(&self, candidates: &[Candidate], now: EpochMs) -> Vec<String> {
+        let rests = |candidate: &&Candidate| {
+            let holder = candidate.holder.as_ref();
+            metered::is_subscription(candidate)
+                && holder.is_some_and(|(holder, stored)| self.gateway.pool.rests(holder, stored, now))
+        };
+        candidates.iter().filter(rests).map(|candidate| candidate.name.clone()).collect()
+    }
+
+    /// What is paid by use is about to serve because a subscription does not: gives what the client is told of it.
+    fn cross(&self, from: &str, to: &str) -> Result<Option<HeaderValue>, Denied> {
+        let crossing = match self.view.workspace.ops.gateway.metered {
+            Metered::Allow => Crossing::Allowed,
+            Metered::Notify => Crossing::Told,
+            Metered::Deny => Crossing::Denied,
+        };
+        self.gateway.numbers.crossed(crossing);
+        if crossing == Crossing::Told && self.gateway.crossings.is_news(from, to) {
+            self.gateway.log(&format!(
+                "{from} cannot serve now, and {to} is paid by use; gateway.metered of ops.json decides what happens then"
+            ));
+        }
+        let told = HeaderValue::from_str(&format!("{from} -> {to}"));
+        if crossing == Crossing::Denied { Err(Denied) } else { Ok(told.ok()) }
+    }
+
+    fn refusal(&self, models: &[ModelRef], way: Way) -> Refusal {
+        let denied = way.denied.zip(way.subscription).map_or_else(String::new, |(key, subscription)| {
+            format!(
+                "; {key} was not used in the place of {subscription}: it is paid by use, and gateway.metered of ops.json \
+                 is \"deny\"; \"notify\" there lets it serve"
+            )
+        });
+        if let Some((class, message, retry_after)) = way.last {
             let remedy = class.remedy().map_or_else(String::new, |remedy| format!("; {remedy}"));
-            let mut refusal = Refusal::of_class(class, format!("{message}: {}{remedy}", class.entry().2));
+            let mut refusal =
+                Refusal::of_class(class, format!("{message}: {}{remedy}{denied}", class.entry().2));
             refusal.retry_after = retry_after.map(|ms| ms / 1000);
             return refusal;
         }
-        if let Some((until, name)) = resting {
+        if let Some((until, name)) = way.resting {
             let seconds = (until - self.now()).max(0) / 1000;
             let message = format!(
                 "every credential for {} rests after failures; {name} is tried again in {seconds} s; \
-                 `openclaw models auth unblock` lets one be used at once",
+                 `openclaw models auth unblock` lets one be used at once{denied}",
                 models[0].key()
             );
             let mut refusal = Refusal::of_class(FailureClass::RateLimited, message);
@@ -150,7 +240,7 @@ impl<'g> Forward<'g> {
             "{} cannot be asked on {}: {}",
             models[0].key(),
             self.surface.path(),
-            unsuitable.join("; ")
+            way.unsuitable.join("; ")
         );
         Refusal::new(StatusCode::NOT_IMPLEMENTED, "not_supported_error", message)
     }
@@ -162,233 +252,8 @@ impl<'g> Forward<'g> {
         }
     }
 
-    fn now(&self) -> EpochMs {
+    /// The instant, by the gateway's clock.
+    pub(super) fn now(&self) -> EpochMs {
         self.gateway.clock.now().timestamp_millis()
-    }
-
-    async fn attempt(&mut self, candidate: Candidate, trial: Option<Trial>) -> Tried {
-        let name = candidate.name.clone();
-        let candidate = if candidate.is_due {
-            match self.gateway.renewed(candidate).await {
-                Ok(candidate) => candidate,
-                Err(message) => {
-                    return Tried::Failed(FailureClass::Expired, format!("{name}: {message}"), None);
-                }
-            }
-        } else {
-            candidate
-        };
-        let Ok(url) = endpoint::parse(&candidate.url) else {
-            let message = format!("models.providers.{}.baseUrl is no address", candidate.model.provider);
-            return Tried::Failed(FailureClass::Network, message, None);
-        };
-        let host = http_client::host_of(&url);
-        self.attempts += 1;
-        let body = match self.asked.model.as_deref() {
-            Some(asked) if asked == candidate.model.model => self.body.clone(),
-            _ => self.asked.with_model(&self.body, &candidate.model.model).into(),
-        };
-        let Ok(headers) = self.upstream_headers(&candidate) else {
-            return Tried::Failed(
-                FailureClass::Auth,
-                format!("{name}: holds what no header can carry"),
-                None,
-            );
-        };
-        let sent = self.gateway.upstream.post(url, headers, body, HEAD_LIMIT).await;
-        let answer = match sent {
-            Ok(answer) => answer,
-            Err(failure) => {
-                return self.failed(&candidate, failure.class(), format!("{name}: {failure}"), None);
-            }
-        };
-        if !answer.status().is_success() {
-            return self.refused(&candidate, answer, &host).await;
-        }
-        self.succeeded(&candidate, answer, trial, &host).await
-    }
-
-    /// Remembers a failure and says whether the next candidate may help.
-    fn failed(
-        &self,
-        candidate: &Candidate,
-        class: FailureClass,
-        message: String,
-        retry_after: Option<i64>,
-    ) -> Tried {
-        if let Some((holder, _)) = &candidate.holder {
-            let used = Used::Failed(class, retry_after);
-            self.gateway.pool.record(holder.clone(), &candidate.model.provider, used, self.now());
-        }
-        self.gateway.log(&format!("{} for {}: {}", message, candidate.model.key(), class.word()));
-        Tried::Failed(class, message, retry_after)
-    }
-
-    async fn refused(&self, candidate: &Candidate, answer: reqwest::Response, host: &str) -> Tried {
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let body = http_client::whole(answer, REFUSAL_LIMIT).await;
-        let failure = self.classified(candidate, status.as_u16(), &headers, &body);
-        let message = format!("{}: {host} answered {}", candidate.name, status.as_u16());
-        if cooldown::blame(failure.class) == Blame::Request {
-            // The client knows best what its own request lacks; what the provider repeats of the credential goes.
-            let secret = candidate.secret.expose().trim();
-            let body = if secret.is_empty() { body } else { body.replace(secret, "****") };
-            let mut answer = Response::new(Body::from(body));
-            *answer.status_mut() = status;
-            *answer.headers_mut() = reply::passed_on(&headers);
-            self.sign(&mut answer, candidate);
-            return Tried::TheRequest(Box::new(answer));
-        }
-        self.failed(candidate, failure.class, message, failure.retry_after_ms)
-    }
-
-    fn classified(
-        &self,
-        candidate: &Candidate,
-        status: u16,
-        headers: &HeaderMap,
-        body: &str,
-    ) -> failure::Failure {
-        let told: Vec<_> = ["retry-after", "retry-after-ms"]
-            .iter()
-            .filter_map(|name| Some(((*name).to_owned(), headers.get(*name)?.to_str().ok()?.to_owned())))
-            .collect();
-        let response = failure::Response {
-            endpoint: Endpoint::Api,
-            provider: &candidate.model.provider,
-            status,
-            headers: &told,
-            body,
-        };
-        failure::classify(&response, self.now())
-            .unwrap_or(failure::Failure { class: FailureClass::Unknown, retry_after_ms: None })
-    }
-
-    /// Looks at the first piece before it goes to the client: after it nothing can be tried again.
-    async fn succeeded(
-        &self,
-        candidate: &Candidate,
-        answer: reqwest::Response,
-        trial: Option<Trial>,
-        host: &str,
-    ) -> Tried {
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let (_, mut rest) = axum::http::Response::<reqwest::Body>::from(answer).into_parts();
-        let first = match rest.frame().await {
-            Some(Err(_)) => {
-                let message = format!("{}: {host} broke off before its answer began", candidate.name);
-                return self.failed(candidate, FailureClass::Network, message, None);
-            }
-            Some(Ok(frame)) => Some(frame),
-            None => None,
-        };
-        let text = first.as_ref().and_then(Frame::data_ref).and_then(|data| std::str::from_utf8(data).ok());
-        if let Some(error) = text.filter(|_| self.asked.is_streamed).and_then(streamed_error) {
-            let failure = self.classified(candidate, 500, &headers, error);
-            let message = format!("{}: {host} began its stream with an error", candidate.name);
-            return self.failed(candidate, failure.class, message, failure.retry_after_ms);
-        }
-        if let Some((holder, _)) = &candidate.holder {
-            self.gateway.pool.record(holder.clone(), &candidate.model.provider, Used::Worked, self.now());
-        }
-        drop(trial);
-        let mut answer = Response::new(Body::new(Whole { first, rest }));
-        *answer.status_mut() = status;
-        *answer.headers_mut() = reply::passed_on(&headers);
-        self.sign(&mut answer, candidate);
-        Tried::Answered(Box::new(answer))
-    }
-
-    fn sign(&self, answer: &mut Response<Body>, candidate: &Candidate) {
-        let ModelRef { provider, model } = &candidate.model;
-        reply::sign(answer.headers_mut(), &candidate.name, provider, model, self.attempts);
-    }
-
-    fn upstream_headers(
-        &self,
-        candidate: &Candidate,
-    ) -> Result<HeaderMap, axum::http::header::InvalidHeaderValue> {
-        let mut headers = HeaderMap::new();
-        for name in SENT_ON {
-            for value in self.headers.get_all(*name) {
-                headers.append(HeaderName::from_static(name), value.clone());
-            }
-        }
-        if self.surface.is_anthropic() && !headers.contains_key("anthropic-version") {
-            headers.insert("anthropic-version", HeaderValue::from_static(ANTHROPIC_VERSION));
-        }
-        let (carrier, wants_beta) = upstream::carried(self.surface, &candidate.material, &candidate.secret);
-        if wants_beta {
-            headers.append("anthropic-beta", HeaderValue::from_static(OAUTH_BETA));
-        }
-        let secret = candidate.secret.expose().trim();
-        let (name, value) = match carrier {
-            Carrier::Bearer => ("authorization", format!("Bearer {secret}")),
-            Carrier::Header(name) => (name, secret.to_owned()),
-        };
-        let mut value = HeaderValue::from_str(&value)?;
-        value.set_sensitive(true);
-        headers.insert(HeaderName::from_static(name), value);
-        Ok(headers)
-    }
-}
-
-/// The error with which a stream of events begins.
-fn streamed_error(piece: &str) -> Option<&str> {
-    let first = piece.trim_start().split("\n\n").next()?;
-    let data = first.lines().find_map(|line| line.strip_prefix("data:"))?.trim();
-    let is_named =
-        first.lines().any(|line| line.trim_end() == "event: error" || line.trim_end() == "event:error");
-    let says_error = data.starts_with("{\"error\"") || data.starts_with("{\"type\":\"error\"");
-    (is_named || says_error).then_some(data)
-}
-
-/// The first piece of an answer and what follows it.
-struct Whole {
-    first: Option<Frame<Bytes>>,
-    rest: reqwest::Body,
-}
-
-impl HttpBody for Whole {
-    type Data = Bytes;
-    type Error = reqwest::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, reqwest::Error>>> {
-        match self.first.take() {
-            Some(first) => Poll::Ready(Some(Ok(first))),
-            None => Pin::new(&mut self.rest).poll_frame(context),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let first = self.first.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len) as u64;
-        match self.rest.size_hint().exact() {
-            Some(rest) => SizeHint::with_exact(first + rest),
-            None => SizeHint::default(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::streamed_error;
-
-    #[test]
-    fn a_stream_that_begins_with_an_error_is_seen() {
-        let anthropic =
-            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n";
-        assert!(streamed_error(anthropic).unwrap().contains("overloaded_error"));
-        assert!(streamed_error("data: {\"error\":{\"message\":\"x\"}}\n\ndata: [DONE]\n\n").is_some());
-        for fine in [
-            "event: message_start\ndata: {\"type\":\"message_start\"}\n\n",
-            "data: {\"id\":\"error\"}\n\n",
-            ": ping\n\n",
-            "",
-        ] {
-            assert_eq!(streamed_error(fine), None, "{fine}");
-        }
     }
 }

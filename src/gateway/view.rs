@@ -189,6 +189,18 @@ impl View {
         if candidates.is_empty() { Err(format!("there is no credential for {id}")) } else { Ok(candidates) }
     }
 
+    /// The first of some profiles that would be tried before `name` if none of them had to rest.
+    pub(super) fn preferred<'p>(&self, provider: &str, some: &'p [String], name: &str) -> Option<&'p str> {
+        if some.is_empty() {
+            return None;
+        }
+        // Without an order subscriptions come before keys, and what is no profile always comes last.
+        let order = self.workspace.rules(provider).explicit.unwrap_or_default();
+        let place = |id: &str| order.iter().position(|known| known == id).unwrap_or(usize::MAX);
+        let is_before = |id: &&String| order.is_empty() || place(id) < place(name);
+        some.iter().filter(is_before).min_by_key(|id| place(id)).map(String::as_str)
+    }
+
     /// What a profile sends.
     pub(super) fn secret_of(&self, id: &str) -> Option<Secret> {
         let record = self.snapshot.profiles.iter().find(|record| record.id == id)?;

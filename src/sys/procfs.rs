@@ -49,11 +49,15 @@ pub fn running(pid: i32) -> Result<Running, String> {
     })
 }
 
-fn started_ms(pid: i32) -> Option<i64> {
+/// When a process was started, in clock ticks since the machine was: field 22 of `/proc/PID/stat`.
+pub fn start_ticks(pid: i32) -> Option<i64> {
     let stat = fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name may hold blanks and brackets; the fields behind its last bracket are numbered from 3.
-    let ticks: i64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
-    Some(booted_ms()? + ticks * 1000 / TICKS_PER_SECOND)
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+fn started_ms(pid: i32) -> Option<i64> {
+    Some(booted_ms()? + start_ticks(pid)? * 1000 / TICKS_PER_SECOND)
 }
 
 /// When this machine was started, ms since the epoch.

@@ -285,6 +285,7 @@ fn every_key_of_ops_json_is_documented() {
         "exporter.agents",
         "exporter.labels",
         "exporter.listen",
+        "gateway.metered",
         "refresh.external",
     ] {
         assert!(readme.contains(&format!("`{key}`")), "{key}");

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,20 +15,24 @@ use serde_json::{Value, json};
 use crate::support::provider::{Provider, Reply, Seen};
 use crate::support::{CONFIG, HOUR, OPS, STORE, TestEnv, api_key, real_now_ms, token};
 
-const TOKEN: &str = "gateway-token-0123456789";
+pub(crate) const TOKEN: &str = "gateway-token-0123456789";
 
 /// A gateway that runs.
-struct Running {
-    child: Child,
-    port: u16,
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) port: u16,
     /// Everything that it has said so far, and who listens to it.
-    said: Arc<Mutex<Vec<String>>>,
+    pub(crate) said: Arc<Mutex<Vec<String>>>,
     listening: Option<JoinHandle<()>>,
 }
 
 impl Running {
-    fn start(env: &TestEnv) -> Self {
-        let mut command = env.command(&["gateway", "run", "--port", "0"]);
+    pub(crate) fn start(env: &TestEnv) -> Self {
+        Self::of(env.command(&["gateway", "run", "--port", "0"]))
+    }
+
+    /// The gateway that a command starts.
+    pub(crate) fn of(mut command: Command) -> Self {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -51,7 +55,7 @@ impl Running {
         Self { child, port, said, listening: Some(listening) }
     }
 
-    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         let headers: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         let (headers, port, length) = (headers.concat(), self.port, body.len());
@@ -64,7 +68,7 @@ impl Running {
         Answer::of(&answer)
     }
 
-    fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Answer {
         let authorization = format!("Bearer {TOKEN}");
         self.send(
             "POST",
@@ -74,12 +78,12 @@ impl Running {
         )
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[("authorization", &format!("Bearer {TOKEN}"))], "")
     }
 
     /// Asks until the answer is as it should be: what changes on the host is seen within a second.
-    fn until(&self, path: &str, body: &Value, is_good: impl Fn(&Answer) -> bool) -> Answer {
+    pub(crate) fn until(&self, path: &str, body: &Value, is_good: impl Fn(&Answer) -> bool) -> Answer {
         let limit = Deadline::after(Duration::from_secs(20));
         loop {
             let answer = self.post(path, body);
@@ -91,7 +95,7 @@ impl Running {
     }
 
     /// Stops it and gives its exit code and everything that it said.
-    fn stop(mut self) -> (Option<i32>, String) {
+    pub(crate) fn stop(mut self) -> (Option<i32>, String) {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM).unwrap();
         let code = self.child.wait().unwrap().code();
         self.listening.take().unwrap().join().unwrap();
@@ -107,14 +111,14 @@ impl Drop for Running {
 }
 
 #[derive(Debug)]
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
@@ -124,11 +128,11 @@ impl Answer {
         Self { status, head, body }
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
-    fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
@@ -159,7 +163,7 @@ fn config(provider: &Provider) -> String {
     .to_string()
 }
 
-fn host(provider: &Provider, profiles: Value) -> TestEnv {
+pub(crate) fn host(provider: &Provider, profiles: Value) -> TestEnv {
     let env = TestEnv::real_time();
     env.file(CONFIG, config(provider));
     env.profiles(profiles);
@@ -167,12 +171,12 @@ fn host(provider: &Provider, profiles: Value) -> TestEnv {
     env
 }
 
-fn messages() -> Value {
+pub(crate) fn messages() -> Value {
     json!({"model": "openclaw", "max_tokens": 5, "messages": [{"role": "user", "content": "ping"}]})
 }
 
 /// Two keys in the order of their names.
-fn two_keys() -> Value {
+pub(crate) fn two_keys() -> Value {
     json!({"anthropic:a": api_key("anthropic", "sk-ant-a-0123456789"), "anthropic:b": api_key("anthropic", "sk-ant-b-0123456789")})
 }
 
@@ -188,7 +192,7 @@ fn by_key(refusal: impl Fn() -> Reply + Send + 'static) -> Provider {
     })
 }
 
-fn in_order(env: &TestEnv) {
+pub(crate) fn in_order(env: &TestEnv) {
     let mut store = env.read_json(STORE);
     store["order"] = json!({"anthropic": ["anthropic:a", "anthropic:b"]});
     env.file(STORE, store.to_string()).private();

@@ -47,7 +47,20 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "gateway",
-        &["refresh", "sync", "workspace", "render", "core", "format", "sys", "clock", "exit", "process"],
+        &[
+            "metrics",
+            "refresh",
+            "sync",
+            "usage",
+            "workspace",
+            "render",
+            "core",
+            "format",
+            "sys",
+            "clock",
+            "exit",
+            "process",
+        ],
     ),
     ("render", &["core", "exit", "format"]),
     (

@@ -4,6 +4,8 @@ pub(crate) mod exporter;
 pub(crate) mod host;
 pub(crate) mod inbox;
 pub(crate) mod provider;
+pub(crate) mod runtime;
+pub(crate) mod upstream;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -207,10 +209,22 @@ impl TestEnv {
         fs_err::symlink_metadata(self.path(relative)).is_ok()
     }
 
-    /// Runs a command line in process.
-    pub(crate) fn run(&self, args: &[&str]) -> Outcome {
-        let (stdout, stderr) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
-        let process = Process::Fake(Box::new(FakeProcess {
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The process of a command line in here.
+    pub(crate) fn process(&self, args: &[&str]) -> Process {
+        self.process_writing(args, Arc::default(), Arc::default())
+    }
+
+    fn process_writing(
+        &self,
+        args: &[&str],
+        stdout: Arc<Mutex<Vec<u8>>>,
+        stderr: Arc<Mutex<Vec<u8>>>,
+    ) -> Process {
+        Process::Fake(Box::new(FakeProcess {
             args: std::iter::once("openclaw").chain(args.iter().copied()).map(OsString::from).collect(),
             variables: self.vars.clone(),
             cwd: self.cwd.clone(),
@@ -219,9 +233,15 @@ impl TestEnv {
             keychain_program: self.keychain_program.clone(),
             program: self.program.clone(),
             stdin: self.stdin.clone(),
-            stdout: Arc::clone(&stdout),
-            stderr: Arc::clone(&stderr),
-        }));
+            stdout,
+            stderr,
+        }))
+    }
+
+    /// Runs a command line in process.
+    pub(crate) fn run(&self, args: &[&str]) -> Outcome {
+        let (stdout, stderr) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+        let process = self.process_writing(args, Arc::clone(&stdout), Arc::clone(&stderr));
         let code = cli::run(&process, &self.clock).code();
         let text = |bytes: &Mutex<Vec<u8>>| {
             let home = self.home.path().display().to_string();
