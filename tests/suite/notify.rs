@@ -9,7 +9,7 @@ use openclaw::clock::{Clock, Deadline};
 use serde_json::{Value, json};
 
 use crate::support::inbox::{Arrived, Inbox};
-use crate::support::{HOUR, OPS, STORE, TestEnv, has, is_root, outcome, real_now_ms, skipped, token};
+use crate::support::{HOUR, OPS, TestEnv, has, outcome, real_now_ms, skipped, token};
 
 const ID: &str = "anthropic:it's mine";
 
@@ -328,6 +328,7 @@ fn a_desktop_shows_it_and_the_next_notice_takes_its_place() {
 #[cfg(feature = "desktop")]
 #[test]
 fn without_network_and_gateway_the_desktop_tells_within_one_look() {
+    use crate::support::{STORE, is_root};
     if !is_root() || !has("unshare") || !has("dbus-run-session") || !has("perl") {
         return skipped("needs root, unshare, dbus-run-session and perl");
     }
