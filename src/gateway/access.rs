@@ -42,11 +42,15 @@ fn is_same(shown: &str, secret: &Secret) -> bool {
 /// Without a token only programs of this host may come, and no page of a browser: a name that somebody has pointed at this
 /// host must not get in.
 fn local_only(headers: &HeaderMap) -> Result<(), Refusal> {
-    let text = |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let host = text(header::HOST).unwrap_or_default();
-    let origin = text(header::ORIGIN);
+    let texts = |name: header::HeaderName| {
+        headers.get_all(name).into_iter().map(|value| value.to_str().unwrap_or_default())
+    };
     let is_origin_local = |origin: &str| origin.split_once("://").is_some_and(|(_, host)| is_local(host));
-    if is_local(host) && origin.is_none_or(is_origin_local) {
+    // Two hosts are none.
+    if texts(header::HOST).count() == 1
+        && texts(header::HOST).all(is_local)
+        && texts(header::ORIGIN).all(is_origin_local)
+    {
         return Ok(());
     }
     let message = "without a token the gateway serves this host alone: ask it as 127.0.0.1 or localhost, or set gateway.auth.token";
@@ -69,11 +73,11 @@ mod tests {
     use crate::core::secret::Secret;
 
     fn is_in(secret: Option<&str>, headers: &[(&'static str, &'static str)]) -> bool {
-        let headers: HeaderMap = headers
-            .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
-            .collect();
-        Door { secret: secret.map(Secret::new) }.check(&headers).is_ok()
+        let mut all = HeaderMap::new();
+        for (name, value) in headers {
+            all.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        Door { secret: secret.map(Secret::new) }.check(&all).is_ok()
     }
 
     #[test]
@@ -106,6 +110,8 @@ mod tests {
             &[("host", "127.0.0.1.evil.example")],
             &[("host", "127.0.0.1"), ("origin", "https://evil.example")],
             &[("host", "127.0.0.1"), ("origin", "null")],
+            &[("host", "127.0.0.1"), ("host", "127.0.0.1")],
+            &[("host", "127.0.0.1"), ("origin", "http://localhost"), ("origin", "https://evil.example")],
             &[],
         ] {
             assert!(!is_in(None, wrong), "{wrong:?}");

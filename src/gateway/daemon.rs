@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::clock::Deadline;
@@ -121,8 +121,9 @@ pub fn run(gateway: Gateway, listeners: Vec<TcpListener>) -> std::io::Result<boo
             .collect();
         let address = listeners.first().and_then(|listener| listener.local_addr().ok()).map(from_here);
         let (stop, stopping) = watch::channel(Stop::No);
-        let signals = tokio::spawn(listen_to_signals(Arc::clone(&gateway), stop));
-        let reporting = tokio::spawn(report(Arc::clone(&gateway), address));
+        // From the first word on a signal means what it should.
+        let signals = tokio::spawn(listen_to_signals(Arc::clone(&gateway), Signals::listen()?, stop));
+        let reporting = tokio::spawn(report(Arc::clone(&gateway), address, stopping.clone()));
         gateway.log.say(Level::Info, &format!("listening on {}", places.join(" and ")));
         let served = serve(Arc::clone(&gateway), listeners, stopping).await;
         reporting.abort();
@@ -163,15 +164,29 @@ pub(super) fn from_here(address: SocketAddr) -> SocketAddr {
     crate::metrics::access::from_here(address)
 }
 
-async fn listen_to_signals(gateway: Arc<Gateway>, stop: watch::Sender<Stop>) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
+/// The signals of a daemon.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+async fn listen_to_signals(gateway: Arc<Gateway>, mut signals: Signals, stop: watch::Sender<Stop>) {
     loop {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = hang_up.recv() => {
+            _ = signals.terminate.recv() => {}
+            _ = signals.interrupt.recv() => {}
+            _ = signals.hang_up.recv() => {
                 daemon::tell_reloading();
                 let gateway = Arc::clone(&gateway);
                 drop(tokio::task::spawn_blocking(move || gateway.reload()).await);
@@ -198,14 +213,18 @@ async fn listen_to_signals(gateway: Arc<Gateway>, stop: watch::Sender<Stop>) -> 
     }
 }
 
-/// Tells the service manager that the gateway is ready and alive, each time after a request to itself was answered.
-async fn report(gateway: Arc<Gateway>, address: Option<SocketAddr>) {
+/// Tells the service manager that the gateway is ready and alive, each time after a request to itself was answered, until
+/// it is to stop.
+async fn report(gateway: Arc<Gateway>, address: Option<SocketAddr>, mut stopping: watch::Receiver<Stop>) {
     let Some(address) = address else { return };
     let every = daemon::watchdog().map_or(PROBE_EVERY, |limit| (limit / 3).min(PROBE_EVERY));
     let (mut is_known, mut told) = (false, String::new());
     loop {
         // Where every connection is busy nobody else gets in, and that is no failure.
-        let lives = probe(address).await || gateway.guests.are_all_busy();
+        let lives = probe(address).await || gateway.guests.is_full_of_work();
+        if *stopping.borrow() != Stop::No {
+            return;
+        }
         if lives {
             let status = gateway.status_line(&format!("http://{address}"));
             if !is_known {
@@ -219,7 +238,12 @@ async fn report(gateway: Arc<Gateway>, address: Option<SocketAddr>) {
         } else {
             gateway.log("a request to the gateway itself was not answered");
         }
-        tokio::time::sleep(every).await;
+        let pause = if lives { every } else { every.min(TICK) };
+        // A stop ends it; so does the end of whoever could order one.
+        let stopped = stopping.wait_for(|stop| *stop != Stop::No);
+        if tokio::time::timeout(pause, stopped).await.is_ok() {
+            return;
+        }
     }
 }
 

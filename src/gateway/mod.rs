@@ -15,7 +15,7 @@ mod reply;
 mod tokens;
 mod view;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Mutex;
@@ -51,6 +51,7 @@ pub struct Gateway {
     given: Option<Secret>,
     pool: Pool,
     upstream: Lasting,
+    reloading: std::sync::Mutex<()>,
     /// One refresh at a time: whoever waited finds the new tokens.
     renewing: Mutex<()>,
     /// What this run of the gateway is called in the ids of its requests.
@@ -105,6 +106,7 @@ impl Gateway {
             given: settings.secret.clone(),
             pool,
             upstream,
+            reloading: std::sync::Mutex::default(),
             renewing: Mutex::new(()),
             name: name.expose().to_owned(),
             started: clock.now().timestamp_millis(),
@@ -138,11 +140,9 @@ impl Gateway {
             Surface::ALL.iter().any(|surface| {
                 let candidates = view.candidates(model, *surface, &self.pool, now);
                 candidates.is_ok_and(|all| {
-                    all.iter().any(|candidate| match &candidate.holder {
-                        Some((holder, stored)) => {
-                            !matches!(self.pool.permit(holder, stored, now), pool::Permit::Resting(_))
-                        }
-                        None => true,
+                    all.iter().any(|candidate| {
+                        let holder = candidate.holder.as_ref();
+                        holder.is_none_or(|(holder, stored)| !self.pool.rests(holder, stored, now))
                     })
                 })
             })
@@ -152,6 +152,8 @@ impl Gateway {
 
     /// Reads the host again. What cannot be read now leaves everything as it was.
     fn reload(&self) {
+        // Two at once would forget what only one of them has read.
+        let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let written = self.pool.written();
         let loaded = View::load(&self.process, &self.clock, &self.request).and_then(|view| {
             let door = door(&view, self.given.as_ref());

@@ -13,12 +13,11 @@ use axum::http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode,
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
-use serde_json::Value;
 
 use crate::clock::Stopwatch;
 use crate::core::failure::FailureClass;
 use crate::gateway::Gateway;
-use crate::gateway::log::Level;
+use crate::gateway::log::{Field, Level};
 use crate::gateway::numbers::{Ending, Entrance, OfProvider};
 use crate::gateway::reply;
 use crate::gateway::tokens::Counting;
@@ -58,7 +57,7 @@ impl App for Front {
         let is_read = request.method() == Method::GET || request.method() == Method::HEAD;
         let record = Record::begin(&self.gateway, Entrance::of(request.uri().path()));
         let Ok(mut answer) = self.router.call(request).await;
-        let id = HeaderValue::from_maybe_shared(Bytes::from(record.id())).ok();
+        let id = HeaderValue::from_str(&record.id).ok();
         if let Some(id) = id {
             if !answer.headers().contains_key(ANY_REQUEST_ID) {
                 answer.headers_mut().insert(ANY_REQUEST_ID, id.clone());
@@ -77,7 +76,7 @@ impl App for Front {
 struct Record {
     gateway: Arc<Gateway>,
     entrance: Entrance,
-    number: u64,
+    id: String,
     watch: Stopwatch,
     is_finished: bool,
 }
@@ -87,11 +86,8 @@ impl Record {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         gateway.numbers.begun.one();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        Self { gateway: Arc::clone(gateway), entrance, number, watch: Stopwatch::start(), is_finished: false }
-    }
-
-    fn id(&self) -> String {
-        format!("{}-{}", self.gateway.name, self.number)
+        let id = format!("{}-{number}", gateway.name);
+        Self { gateway: Arc::clone(gateway), entrance, id, watch: Stopwatch::start(), is_finished: false }
     }
 
     /// Follows an answer to its end.
@@ -135,10 +131,10 @@ impl Drop for Record {
             self.gateway.numbers.nobody().ended(self.entrance, Ending::Cancelled);
             let (entrance, ending) = (self.entrance.word(), Ending::Cancelled.word());
             let members = [
-                ("id", self.id().into()),
-                ("surface", entrance.into()),
-                ("outcome", ending.into()),
-                ("ms", milliseconds(self.watch.elapsed())),
+                ("id", Field::Text(&self.id)),
+                ("surface", Field::Text(entrance)),
+                ("outcome", Field::Text(ending)),
+                ("ms", Field::Milliseconds(self.watch.elapsed())),
             ];
             self.gateway.log.event(Level::Info, "request", &members);
         }
@@ -191,27 +187,27 @@ impl Follower {
         self.provider.tokens_out.add(tokens.sent);
         let told = self.told.as_ref();
         let text = |pick: fn(&Told) -> &str| {
-            told.map(pick).filter(|text| !text.is_empty()).map_or(Value::Null, Value::from)
+            told.map(pick).filter(|text| !text.is_empty()).map_or(Field::Absent, Field::Text)
         };
-        let some = |number: u64| if number == 0 { Value::Null } else { number.into() };
+        let some = |number: u64| if number == 0 { Field::Absent } else { Field::Number(number) };
         let level =
             if matches!(ending, Ending::Answered | Ending::Cancelled) { Level::Info } else { Level::Warning };
         gateway.log.event(
             level,
             "request",
             &[
-                ("id", self.record.id().into()),
-                ("surface", entrance.word().into()),
+                ("id", Field::Text(&self.record.id)),
+                ("surface", Field::Text(entrance.word())),
                 ("provider", text(|told| &told.provider)),
                 ("model", text(|told| &told.model)),
                 ("profile", text(|told| &told.profile)),
-                ("attempts", told.map_or(Value::Null, |told| told.attempts.into())),
-                ("status", self.status.as_u16().into()),
-                ("outcome", ending.word().into()),
-                ("class", class.map_or(Value::Null, |class| class.word().into())),
-                ("first_ms", self.first.map_or(Value::Null, milliseconds)),
-                ("ms", milliseconds(whole)),
-                ("bytes", self.bytes.into()),
+                ("attempts", told.map_or(Field::Absent, |told| Field::Number(told.attempts as u64))),
+                ("status", Field::Number(self.status.as_u16().into())),
+                ("outcome", Field::Text(ending.word())),
+                ("class", class.map_or(Field::Absent, |class| Field::Text(class.word()))),
+                ("first_ms", self.first.map_or(Field::Absent, Field::Milliseconds)),
+                ("ms", Field::Milliseconds(whole)),
+                ("bytes", Field::Number(self.bytes)),
                 ("tokens_in", some(tokens.received)),
                 ("tokens_out", some(tokens.sent)),
             ],
@@ -219,19 +215,12 @@ impl Follower {
     }
 }
 
-/// Milliseconds with three places.
-fn milliseconds(span: Duration) -> Value {
-    #[expect(clippy::cast_precision_loss, reason = "µs of a request fit into the 53 bits of a double")]
-    let ms = span.as_micros() as f64 / 1000.0;
-    ms.into()
-}
-
 /// How far the end of a stream that broke off has been told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Breaking {
     No,
-    /// The client has the event; it must leave before the connection is cut.
-    Told,
+    /// What has come so far must leave before the connection is cut.
+    Leaving,
     Cut,
 }
 
@@ -255,7 +244,7 @@ impl HttpBody for Followed {
         let this = &mut *self;
         match this.breaking {
             Breaking::No => {}
-            Breaking::Told => {
+            Breaking::Leaving => {
                 this.breaking = Breaking::Cut;
                 context.waker().wake_by_ref();
                 return Poll::Pending;
@@ -273,15 +262,14 @@ impl HttpBody for Followed {
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => {
+            Poll::Ready(Some(Err(_))) => {
                 this.follower.finish(Some(Ending::Broken));
+                this.breaking = Breaking::Leaving;
                 let surface = this.follower.record.entrance.surface();
-                let Some(surface) = surface.filter(|_| this.follower.is_stream) else {
-                    return Poll::Ready(Some(Err(error)));
-                };
-                this.breaking = Breaking::Told;
-                let event = reply::broken_stream(surface);
-                Poll::Ready(Some(Ok(Frame::data(event))))
+                match surface.filter(|_| this.follower.is_stream) {
+                    Some(surface) => Poll::Ready(Some(Ok(Frame::data(reply::broken_stream(surface))))),
+                    None => self.poll_frame(context),
+                }
             }
             Poll::Ready(None) => {
                 this.follower.finish(None);

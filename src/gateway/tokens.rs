@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, packed};
 
 /// The members in which providers tell it: what came in, then what went out. Within a text their quotes are escaped, so
 /// that a model cannot say them.
@@ -74,23 +74,30 @@ impl Counting {
     }
 
     fn scan(&mut self, text: &[u8]) {
-        static MATCHER: OnceLock<Option<AhoCorasick>> = OnceLock::new();
-        let Some(matcher) = MATCHER.get_or_init(|| AhoCorasick::new(MEMBERS).ok()) else { return };
-        for member in matcher.find_iter(text) {
-            let rest = text[member.end()..].trim_ascii_start();
+        for (member, end) in members(text) {
+            let rest = text[end..].trim_ascii_start();
             let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).take(10);
             let number = digits.fold(0_u64, |number, digit| number * 10 + u64::from(digit - b'0'));
             if number > MOST {
                 continue;
             }
-            let place = if member.pattern().as_usize() < IN {
-                &mut self.found.received
-            } else {
-                &mut self.found.sent
-            };
+            let place = if member < IN { &mut self.found.received } else { &mut self.found.sent };
             *place = number.max(*place);
         }
     }
+}
+
+/// Where members end in a text, and which they are.
+fn members(text: &[u8]) -> impl Iterator<Item = (usize, usize)> {
+    static FAST: OnceLock<Option<packed::Searcher>> = OnceLock::new();
+    static ANY: OnceLock<Option<AhoCorasick>> = OnceLock::new();
+    // The one that looks at many bytes at once is not to be had on every machine, nor for short texts.
+    let fast = FAST.get_or_init(|| packed::Searcher::new(MEMBERS)).as_ref();
+    let fast = fast.filter(|searcher| text.len() >= searcher.minimum_len());
+    let any = if fast.is_none() { ANY.get_or_init(|| AhoCorasick::new(MEMBERS).ok()).as_ref() } else { None };
+    let fast = fast.into_iter().flat_map(move |searcher| searcher.find_iter(text));
+    let any = any.into_iter().flat_map(move |searcher| searcher.find_iter(text));
+    fast.chain(any).map(|found| (found.pattern().as_usize(), found.end()))
 }
 
 #[cfg(test)]

@@ -63,6 +63,7 @@ pub async fn serve(
     guests: Arc<Guests>,
     mut stop: watch::Receiver<Stop>,
 ) -> std::io::Result<bool> {
+    guests.set_room(limits.connections);
     let open = Arc::new(GracefulShutdown::new());
     let hall =
         Hall { app, permits: Arc::new(Semaphore::new(limits.connections)), guests, stop: stop.clone() };

@@ -14,8 +14,9 @@ use openclaw::core::provider::PROVIDERS;
 use openclaw::core::read_error::ReadError;
 use openclaw::doctor::CHECKS;
 use openclaw::exit::ExitStatus;
-use openclaw::metrics::catalogue::METRICS;
+use openclaw::metrics::catalogue::{METRICS, Metric};
 use openclaw::metrics::collector::MOST_PROFILES;
+use openclaw::metrics::gateway;
 use openclaw::metrics::label::LONGEST;
 use openclaw::process::{ENV_VARS, Process};
 use openclaw::usage;
@@ -76,6 +77,7 @@ fn interface() -> String {
         &["onboard", "--help"],
         &["doctor", "--help"],
         &["gateway", "--help"],
+        &["gateway", "status", "--help"],
         &["monitor", "--help"],
         &["service", "--help"],
         &["service", "install", "--help"],
@@ -209,22 +211,16 @@ fn metrics() -> String {
         text,
         "{LONGEST} characters; a longer one ends with a part of its digest.\n\
          - At most {MOST_PROFILES} profiles are shown; `openclaw_exporter_dropped_profiles_total` counts the others.\n\
-         - `openclaw_exporter_*` and `process_*` are of the exporter itself: `--stdout` and `--textfile` have none.\n\n\
+         - `openclaw_exporter_*` and `process_*` are of the process itself: `--stdout` and `--textfile` have none.\n\n\
          | metric | type | labels | meaning |\n| --- | --- | --- | --- |"
     );
-    let mut sorted: Vec<_> = METRICS.iter().collect();
-    sorted.sort_by_key(|metric| metric.name);
-    for metric in sorted {
-        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
-        let _ = writeln!(
-            text,
-            "| `{}` | {} | {} | {} |",
-            metric.name,
-            metric.kind.word(),
-            labels.join(", "),
-            metric.help
-        );
-    }
+    metric_rows(&mut text, METRICS);
+    text.push_str(
+        "\n## The gateway\n\n`openclaw gateway` serves all of the above but `openclaw_exporter_*` at its own `/metrics`, behind its \
+         token, and these. What counts by provider is there from the first request for a provider on; everything else, and \
+         every reason, is there at zero before it happens.\n\n| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n",
+    );
+    metric_rows(&mut text, gateway::METRICS);
     text.push_str("\n## Reasons of read errors\n\nEach is there at zero before it happens.\n\n");
     for reason in ReadError::ALL {
         let _ = writeln!(text, "- `{}`", reason.word());
@@ -234,6 +230,16 @@ fn metrics() -> String {
         let _ = writeln!(text, "- `{}`: {}", class.word(), class.entry().2);
     }
     text
+}
+
+fn metric_rows(text: &mut String, metrics: &[&Metric]) {
+    let mut sorted: Vec<_> = metrics.iter().collect();
+    sorted.sort_by_key(|metric| metric.name);
+    for metric in sorted {
+        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let labels = labels.join(", ");
+        let _ = writeln!(text, "| `{}` | {} | {labels} | {} |", metric.name, metric.kind.word(), metric.help);
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::gateway::{Answer, Running, TOKEN};
 use crate::support::upstream::{Upstream, Visit};
-use crate::support::{CONFIG, STORE, TestEnv, api_key, has, is_root, skipped};
+use crate::support::{CONFIG, STORE, TestEnv, api_key, has, is_root, number_from_env, skipped};
 
 /// Ten times what anything here takes on a busy machine.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -203,6 +203,35 @@ fn connections_that_the_provider_has_closed_are_not_used_again() {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
     assert!(upstream.connections() >= 20);
+}
+
+#[test]
+fn requests_leave_no_memory_behind() {
+    let upstream = Upstream::doing(|visit| {
+        if visit.came.body.contains("stream") {
+            visit.begin_stream();
+            visit.piece("data: {}\n\n");
+            visit.end_stream();
+        } else {
+            visit.answer(200, "", r#"{"ok":true}"#);
+        }
+        visit.forget();
+        true
+    });
+    let env = host(&upstream.url());
+    let gateway = Running::start(&env);
+    let ask = |count: usize| {
+        for number in 0..count {
+            let body =
+                if number % 2 == 0 { r#"{"messages":[]}"# } else { r#"{"stream":true,"messages":[]}"# };
+            assert!(rest_of(begin(&gateway, "/v1/messages", body)).starts_with("HTTP/1.1 200"));
+        }
+    };
+    ask(500);
+    let before = resident(&gateway);
+    ask(number_from_env("SOAK_GATEWAY_REQUESTS", 1_000));
+    let after = resident(&gateway);
+    assert!(after < before + (8 << 20), "{before} bytes have become {after}");
 }
 
 #[test]

@@ -163,24 +163,19 @@ fn requests_that_two_readers_would_read_differently_are_refused() {
         let answer = raw(&gateway, format!("{start}{rest}").as_bytes());
         // What follows is never answered as a request of its own that got in; it has no token.
         assert!(answer.matches("HTTP/1.1 200").count() <= 1, "{what}: {answer}");
-        let came = upstream.came();
-        assert!(
-            came.iter().all(|came| came.body.is_empty() || came.body.starts_with('{')),
-            "{what}: {came:?}"
-        );
+        // What gets through is the one request, whole and alone.
+        for came in upstream.came() {
+            assert_eq!(came.body, r#"{"model":"claude-opus-4-5"}"#, "{what}");
+        }
         if !answer.starts_with("HTTP/1.1 200") {
             assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{what}: {answer}");
         }
     }
     // Lengths that contradict each other get nothing through at all.
     let before = upstream.came().len();
-    for rest in [
-        "content-length: 2\r\ncontent-length: 30\r\n\r\n{}",
-        "content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-    ] {
-        let answer = raw(&gateway, format!("{start}{rest}").as_bytes());
-        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
-    }
+    let answer =
+        raw(&gateway, format!("{start}content-length: 2\r\ncontent-length: 30\r\n\r\n{{}}").as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
     assert_eq!(upstream.came().len(), before);
     assert_eq!(gateway.post("/v1/messages", &json!({})).status, 200);
 }
