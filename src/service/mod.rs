@@ -232,10 +232,13 @@ fn foreign(path: &Path, place: &Place, verb: &str) -> CommandError {
     ))
 }
 
-/// Where a file goes that is replaced: nobody takes that name for a service.
+/// Where a file goes that is replaced: nobody takes that name for a service, and what went there before stays.
 fn aside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!("{name}.replaced"))
+    let numbered = (2..).map(|number| format!("{name}.replaced-{number}"));
+    let mut places = std::iter::once(format!("{name}.replaced")).chain(numbered);
+    let is_free = |place: &PathBuf| fs_err::symlink_metadata(place).is_err();
+    places.find_map(|name| Some(path.with_file_name(name)).filter(is_free)).unwrap_or_default()
 }
 
 /// Keeps what was there. It may hold secrets, as units of other programs do.

@@ -291,6 +291,13 @@ impl Manager for Systemd {
             }
             Err(silent) => state.says = silent.to_string(),
         }
+        // A timer goes on whatever becomes of what it starts.
+        let look = units(place.kind).iter().find(|unit| !unit.is_started && unit.name != FAILED.name);
+        let look = look.and_then(|unit| self.show(place, &named(unit.name, &place.suffix)).ok());
+        if let Some(look) = look.filter(|look| look.active == "failed") {
+            state.is_active = false;
+            let _ = write!(state.says, "; the last look failed ({})", look.result);
+        }
         state
     }
 }

@@ -166,9 +166,11 @@ fn what_somebody_else_has_written_is_left_alone_and_kept_when_it_is_replaced() {
     assert!(!env.exists(UNIT) && !env.exists(".config/systemd/user/openclaw-onfailure@.service"));
     assert_eq!(env.run(&["gateway", "uninstall", "--user", "--json"]).json()["result"], "not-loaded");
 
-    // A mask is somebody's will too.
+    // A mask is somebody's will too, and what was kept before is not written over.
     std::os::unix::fs::symlink("/dev/null", env.path(UNIT)).unwrap();
     assert_eq!(env.run(&["gateway", "install", "--user"]).code, 1);
+    assert_eq!(env.run(&["gateway", "install", "--user", "--force"]).code, 0);
+    assert!(env.text(&kept).contains("ExecStart=/bin/true") && env.exists(&format!("{kept}-2")));
 }
 
 #[test]

@@ -145,6 +145,9 @@ fn of_a_user(lab: &Lab) {
     lab.until_shown(
         "openclaw-auth-monitor.service failed, and nobody watches the credentials: exit status 78",
     );
+    let status = lab.user("openclaw service status monitor");
+    assert_eq!(status.code, 1, "{status:?}");
+    assert!(status.stdout.contains("the last look failed (exit-code)"), "{status:?}");
     lab.said("rm ~/.openclaw/ops.json; : >~/shown; systemctl --user start openclaw-auth-monitor.service");
     lab.until_shown("openclaw-auth-monitor.service is fine again");
 
