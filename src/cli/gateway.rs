@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::cli::gateway_args::{AuthArg, GatewayArgs, GatewayCommand};
 use crate::cli::secret_flag::secret_flag;
-use crate::cli::{Session, gateway_status, installation, listen, service};
+use crate::cli::{Session, gateway_service, gateway_status, installation, listen};
 use crate::core::secret::Secret;
 use crate::exit::{CommandError, ExitStatus};
 use crate::format::config_sections;
@@ -17,17 +17,17 @@ use crate::sys::instance::{self, Claim, Refused};
 use crate::sys::{daemon, files, interfaces};
 use crate::workspace::{Request, Workspace};
 
-/// Serves until a signal comes, or asks the gateway that does.
+/// Runs what was asked for.
 pub(super) fn run(session: &Session<'_>, args: &GatewayArgs) -> Result<ExitStatus, CommandError> {
     match &args.command {
         None | Some(GatewayCommand::Run) => serve(session, args),
         Some(GatewayCommand::Health(how)) => gateway_status::health(session, args, how),
-        Some(GatewayCommand::Install(how)) => service::install_gateway(session, args, how),
-        Some(GatewayCommand::Restart(how)) => service::control(session, Control::Restart, *how),
-        Some(GatewayCommand::Start(how)) => service::control(session, Control::Start, *how),
-        Some(GatewayCommand::Stop(how)) => service::control(session, Control::Stop, *how),
-        Some(GatewayCommand::Uninstall(how)) => service::uninstall_gateway(session, how),
         Some(GatewayCommand::Status(how)) => gateway_status::status(session, args, how),
+        Some(GatewayCommand::Install(how)) => gateway_service::install_service(session, args, how),
+        Some(GatewayCommand::Restart(how)) => gateway_service::control(session, Control::Restart, *how),
+        Some(GatewayCommand::Start(how)) => gateway_service::control(session, Control::Start, *how),
+        Some(GatewayCommand::Stop(how)) => gateway_service::control(session, Control::Stop, *how),
+        Some(GatewayCommand::Uninstall(how)) => gateway_service::uninstall_service(session, how),
     }
 }
 

@@ -103,6 +103,14 @@ pub enum GatewayCommand {
     Uninstall(InstallArgs),
 }
 
+/// The options of `gateway start`, `stop` and `restart`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
+pub struct ControlArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// What the exit codes of both say.
 const STATUS_CODES: &str = "Exit codes: 0 it runs and can serve, 1 it does not run, 2 it runs and something is wrong. \
                             Always: 64 usage, 70 bug, 74 I/O, 78 invalid config. Anything else is a failure.";
@@ -117,12 +125,4 @@ pub struct HealthArgs {
     /// How long to wait for an answer, a span such as 5s [default: 10s]
     #[arg(long, value_name = "SPAN", value_parser = super::args::positive_span)]
     pub timeout: Option<u64>,
-}
-
-/// The options of `gateway start`, `stop` and `restart`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
-pub struct ControlArgs {
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
 }

@@ -21,6 +21,7 @@ mod exporter;
 pub mod exporter_args;
 mod gateway;
 pub mod gateway_args;
+mod gateway_service;
 mod gateway_status;
 mod listen;
 mod models_list;

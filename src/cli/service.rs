@@ -1,4 +1,4 @@
-//! `service`, and what `gateway` has of it: installs, shows, controls and takes away what runs unattended.
+//! `service`: installs, shows and takes away what runs unattended.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -6,9 +6,8 @@ use std::path::Path;
 use nix::unistd::geteuid;
 use serde_json::{Value, json};
 
-use crate::cli::gateway_args::{ControlArgs, GatewayArgs};
 use crate::cli::service_args::{InstallArgs, KindArg, ScopeArgs, ServiceCommand};
-use crate::cli::{Session, TIME_LIMIT, installation};
+use crate::cli::{Session, TIME_LIMIT, gateway_service, installation};
 use crate::clock::Deadline;
 use crate::core::provider;
 use crate::core::remedy::{shell_path, shell_word};
@@ -17,11 +16,10 @@ use crate::format::ops::Ops;
 use crate::process::{self, Process};
 use crate::render::printable;
 use crate::service::{
-    self, Account, CARRIED, Control, Definition, Done, Flavour, Kind, Manager, Place, State, Wishes,
+    self, Account, CARRIED, Definition, Done, Flavour, Kind, Manager, Place, State, Wishes,
 };
 use crate::sys::reader::Reader;
 use crate::sys::systemd;
-use crate::workspace::unit::Unit;
 use crate::workspace::{Request, Workspace};
 
 /// Runs what was asked for.
@@ -37,37 +35,20 @@ pub(super) fn run(session: &Session<'_>, command: &ServiceCommand) -> Result<Exi
     }
 }
 
-/// Installs the service of the gateway with the options that were given.
-pub(super) fn install_gateway(
-    session: &Session<'_>,
-    args: &GatewayArgs,
-    how: &InstallArgs,
-) -> Result<ExitStatus, CommandError> {
-    told(session, "install", how.json, || install(session, Kind::Gateway, how, &options(args)?))
-}
-
-/// Takes the service of the gateway away.
-pub(super) fn uninstall_gateway(
-    session: &Session<'_>,
-    how: &InstallArgs,
-) -> Result<ExitStatus, CommandError> {
-    told(session, "uninstall", how.json, || uninstall(session, Kind::Gateway, how))
-}
-
 /// What came of a change.
-struct Answer {
+pub(super) struct Answer {
     result: &'static str,
     place: Place,
-    label: String,
+    pub(super) label: String,
     is_loaded: bool,
     done: Done,
     warnings: Vec<String>,
-    is_good: bool,
+    pub(super) is_good: bool,
     manager: &'static str,
 }
 
 /// Does it and tells, as text or JSON; errors too.
-fn told(
+pub(super) fn told(
     session: &Session<'_>,
     action: &str,
     is_json: bool,
@@ -142,7 +123,7 @@ fn pretty(document: &Value) -> String {
     serde_json::to_string_pretty(document).unwrap_or_default() + "\n"
 }
 
-fn install(
+pub(super) fn install(
     session: &Session<'_>,
     kind: Kind,
     args: &InstallArgs,
@@ -155,6 +136,9 @@ fn install(
     let reader = Reader::new(Deadline::after(TIME_LIMIT));
     let mut definition = Definition::new(place.clone(), process, &workspace, &reader)?;
     definition.options = options.to_vec();
+    if args.socket {
+        definition.listen = gateway_service::sockets(kind, options, &workspace, process)?;
+    }
     let wishes = Wishes { force: args.force, dry_run: args.dry_run };
     let mut done = service::install(manager.as_ref(), &definition, wishes)?;
     let mut warnings = left_behind(session, &definition, &workspace);
@@ -172,7 +156,11 @@ fn install(
     Ok(answer(result, manager.as_ref(), place, done, warnings))
 }
 
-fn uninstall(session: &Session<'_>, kind: Kind, args: &InstallArgs) -> Result<Answer, CommandError> {
+pub(super) fn uninstall(
+    session: &Session<'_>,
+    kind: Kind,
+    args: &InstallArgs,
+) -> Result<Answer, CommandError> {
     let manager = service::manager(session.printer.process())?;
     let place = place(session, kind, &args.scope, manager.as_ref())?;
     let wishes = Wishes { force: args.force, dry_run: args.dry_run };
@@ -185,7 +173,7 @@ fn uninstall(session: &Session<'_>, kind: Kind, args: &InstallArgs) -> Result<An
     Ok(answer(result, manager.as_ref(), place, done, Vec::new()))
 }
 
-fn answer(
+pub(super) fn answer(
     result: &'static str,
     manager: &dyn Manager,
     place: Place,
@@ -198,7 +186,7 @@ fn answer(
 }
 
 /// Which service is meant, and whose.
-fn place(
+pub(super) fn place(
     session: &Session<'_>,
     kind: Kind,
     scope: &ScopeArgs,
@@ -240,7 +228,7 @@ fn caller(process: &Process, program: &str) -> String {
 }
 
 /// The installation as the user of the service has it.
-fn workspace_of(session: &Session<'_>, place: &Place) -> Result<Workspace, CommandError> {
+pub(super) fn workspace_of(session: &Session<'_>, place: &Place) -> Result<Workspace, CommandError> {
     let process = place.account.process(session.printer.process());
     let request = Request {
         installation: installation(session.cli),
@@ -309,66 +297,6 @@ fn linger(
     let done = systemd::set_linger(variables, user, true, Deadline::after(TIME_LIMIT));
     let told = |()| format!("let services of {user} run on after the last logout");
     Ok(Some(done.map(told).map_err(|why| format!("{why}; type it as root"))))
-}
-
-/// Options of `gateway` that its service is to have. A secret is none of them.
-fn options(args: &GatewayArgs) -> Result<Vec<String>, CommandError> {
-    if args.token.is_some() {
-        return Err(CommandError::usage("a service file is readable by everybody and holds no token").hint(
-            "`openclaw onboard --gateway-token @FILE` puts it into the config, where the gateway finds it",
-        ));
-    }
-    let mut options = Vec::new();
-    if let Some(port) = args.port {
-        options.extend(["--port".to_owned(), port.to_string()]);
-    }
-    if let Some(bind) = &args.bind {
-        options.extend(["--bind".to_owned(), bind.clone()]);
-    }
-    Ok(options)
-}
-
-/// Starts, stops or restarts the gateway's service, whoever has written it.
-pub(super) fn control(
-    session: &Session<'_>,
-    verb: Control,
-    args: ControlArgs,
-) -> Result<ExitStatus, CommandError> {
-    told(session, verb.word(), args.json, || {
-        let process = session.printer.process();
-        let manager = service::manager(process)?;
-        let mut place = place(
-            session,
-            Kind::Gateway,
-            &ScopeArgs { user: true, ..ScopeArgs::default() },
-            manager.as_ref(),
-        )?;
-        let mut label = manager.label(&place);
-        let is_there = if manager.name() == "systemd" {
-            let workspace = workspace_of(session, &place)?;
-            let reader = Reader::new(Deadline::after(TIME_LIMIT));
-            let unit = Unit::find(process, &workspace.paths, &reader, &installation(session.cli));
-            if let Some(unit) = &unit {
-                label.clone_from(&unit.name);
-                place.flavour = if unit.is_of_user { Flavour::User } else { Flavour::System };
-            }
-            unit.is_some()
-        } else {
-            manager.state(&place).file.is_some()
-        };
-        if !is_there {
-            let warnings = vec![
-                "`openclaw gateway install` installs it; `openclaw gateway run` runs it in the foreground"
-                    .to_owned(),
-            ];
-            let is_good = verb == Control::Stop;
-            let answer = answer("not-loaded", manager.as_ref(), place, Done::default(), warnings);
-            return Ok(Answer { is_good, ..answer });
-        }
-        place.may_change(&format!("gateway {}", verb.word()))?;
-        manager.control(&place, &label, verb)?;
-        Ok(Answer { label, ..answer(verb.result(), manager.as_ref(), place, Done::default(), Vec::new()) })
-    })
 }
 
 fn status(

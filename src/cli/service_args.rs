@@ -72,6 +72,10 @@ pub struct InstallArgs {
     #[arg(long)]
     pub linger: bool,
 
+    /// For the gateway: let systemd hold its port, so that clients wait while it is restarted
+    #[arg(long)]
+    pub socket: bool,
+
     /// Print JSON
     #[arg(long)]
     pub json: bool,

@@ -223,8 +223,8 @@ pub struct Definition {
     pub credentials: Vec<String>,
     /// How often the monitor looks, in s.
     pub every_s: u64,
-    /// Where the exporter serves, when the settings say so.
-    pub listen: Option<SocketAddr>,
+    /// Where systemd listens for it: for the exporter where the settings say so, for the gateway where that is wanted.
+    pub listen: Vec<SocketAddr>,
 }
 
 impl Definition {
@@ -261,7 +261,7 @@ impl Definition {
             writable: writable(&place, workspace, reader),
             credentials: credentials(workspace),
             every_s: every.unwrap_or(30 * 60).max(60),
-            listen: ops.exporter.listen,
+            listen: ops.exporter.listen.filter(|_| place.kind == Kind::Exporter).into_iter().collect(),
             place,
         })
     }

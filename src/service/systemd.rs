@@ -33,6 +33,9 @@ struct Unit {
     is_started: bool,
 }
 
+/// The socket of the gateway, for those who want it.
+const SOCKET: &str = "openclaw-gateway.socket";
+
 const FAILED: Unit = Unit {
     name: "openclaw-onfailure@.service",
     text: include_str!("../../systemd/openclaw-onfailure@.service"),
@@ -58,6 +61,11 @@ fn units(kind: Kind) -> &'static [Unit] {
             Unit {
                 name: "openclaw-gateway.service",
                 text: include_str!("../../systemd/openclaw-gateway.service"),
+                is_started: true,
+            },
+            Unit {
+                name: SOCKET,
+                text: include_str!("../../systemd/openclaw-gateway.socket"),
                 is_started: true,
             },
             FAILED,
@@ -126,10 +134,12 @@ impl Systemd {
             .any(|kind| matches!(look(&self.path(place, &units(*kind)[0])), Ok(Found::Ours(_))))
     }
 
-    fn started(place: &Place) -> impl Iterator<Item = String> {
-        let started = units(place.kind).iter().filter(|unit| unit.is_started);
+    fn started(&self, place: &Place) -> impl Iterator<Item = String> {
+        let is_there = |unit: &Unit| unit.name != SOCKET || self.path(place, unit).exists();
+        let started: Vec<_> =
+            units(place.kind).iter().filter(|unit| unit.is_started && is_there(unit)).collect();
         // What hands a socket over comes before what takes it.
-        started.rev().map(|unit| named(unit.name, &place.suffix))
+        started.into_iter().rev().map(|unit| named(unit.name, &place.suffix))
     }
 }
 
@@ -160,7 +170,9 @@ impl Manager for Systemd {
 
     fn files(&self, definition: &Definition) -> Result<Vec<File>, CommandError> {
         let place = &definition.place;
-        let files = units(place.kind).iter().map(|unit| {
+        let has_socket = !definition.listen.is_empty();
+        let wanted = units(place.kind).iter().filter(|unit| unit.name != SOCKET || has_socket);
+        let files = wanted.map(|unit| {
             let text = render(unit, definition)?;
             Ok(File { path: self.path(place, unit), text, is_program: false })
         });
@@ -178,7 +190,7 @@ impl Manager for Systemd {
         if has_changed {
             self.tell(place, &["daemon-reload"])?;
         }
-        for unit in Self::started(place) {
+        for unit in self.started(place) {
             let state = self.show(place, &unit).map_err(|silent| CommandError::io(silent.to_string()))?;
             if state.file == "masked" {
                 return Err(CommandError::refused(format!("{unit} is masked"))
@@ -249,7 +261,12 @@ impl Manager for Systemd {
             // A unit that has failed too often is not started before that is forgotten.
             drop(self.tell(place, &["reset-failed", label]));
         }
-        let told = self.tell(place, &[verb.word(), label]);
+        let socket = label.replace(".service", ".socket");
+        let mut words = vec![verb.word()];
+        // A socket that stays would start it again at the next request.
+        words.extend(self.started(place).any(|unit| unit == socket).then_some(socket.as_str()));
+        words.push(label);
+        let told = self.tell(place, &words);
         told.map(drop).map_err(|error| error.hint(format!("`{}` tells why", journal(place, label))))
     }
 
@@ -322,6 +339,7 @@ fn render(unit: &Unit, definition: &Definition) -> Result<String, CommandError> 
         "# Written by `{MARK} {}`, which writes it anew; changes of your own belong into a drop-in.\n",
         place.kind.word()
     );
+    let mut listens = definition.listen.clone();
     let mut body = named(unit.text, &place.suffix).replace(PROGRAM, &program.join(" "));
     if is_system {
         // Whose journal tells why.
@@ -333,9 +351,11 @@ fn render(unit: &Unit, definition: &Definition) -> Result<String, CommandError> 
     for line in body.lines().skip_while(|line| line.starts_with('#')) {
         match line {
             "OnCalendar=*:0/30" => text.push_str(&calendar(definition.every_s)),
-            line if line.starts_with("ListenStream=") => {
-                let own = definition.listen.map(|listen| format!("ListenStream={listen}"));
-                let _ = writeln!(text, "{}", own.as_deref().unwrap_or(line));
+            // Those that are wanted stand where the first one is.
+            line if line.starts_with("ListenStream=") && !definition.listen.is_empty() => {
+                for listen in std::mem::take(&mut listens) {
+                    let _ = writeln!(text, "ListenStream={listen}");
+                }
             }
             "WantedBy=default.target" if is_system => text.push_str("WantedBy=multi-user.target\n"),
             line => {
@@ -360,7 +380,7 @@ fn render(unit: &Unit, definition: &Definition) -> Result<String, CommandError> 
     }
     match place.kind {
         // Its socket is on loopback unless the settings say otherwise, and it calls nobody.
-        Kind::Exporter if definition.listen.is_none_or(|listen| listen.ip().is_loopback()) => {
+        Kind::Exporter if definition.listen.iter().all(|listen| listen.ip().is_loopback()) => {
             text.push_str("IPAddressDeny=any\nIPAddressAllow=localhost\n");
         }
         Kind::Exporter | Kind::Gateway => {}

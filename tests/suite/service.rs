@@ -50,8 +50,9 @@ fn systemd_takes_every_unit_and_those_of_the_machine_are_hardened() {
     let env = odd_place();
     for kind in KINDS {
         for flavour in [&["--user"][..], &["--run-as", "root"]] {
-            let args: Vec<_> =
-                ["service", "install", kind].into_iter().chain(flavour.iter().copied()).collect();
+            let socket = if *kind == "gateway" { &["--socket"][..] } else { &[] };
+            let args = ["service", "install", kind].into_iter().chain(flavour.iter().chain(socket).copied());
+            let args: Vec<_> = args.collect();
             let files = planned(&env, &args);
             let folder = tempfile::tempdir().unwrap();
             for (name, text) in &files {

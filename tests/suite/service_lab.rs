@@ -224,6 +224,11 @@ fn the_gateway(lab: &Lab) {
             "p=$(pgrep -f '[o]penclaw gateway run') && [ \"$p\" != {}  ] && {answers}",
             first.trim()
         ));
+        // It reads everything again without ending.
+        let second = pid();
+        assert_eq!(run(&format!("{systemctl} reload openclaw-gateway")).code, 0);
+        assert_eq!((pid(), run(&format!("{systemctl} is-active openclaw-gateway")).code), (second, 0));
+        lab.until(answers);
         let ran = run("openclaw gateway restart --json");
         assert_eq!(ran.json()["result"], "restarted");
         lab.until(answers);
