@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::Frame;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::core::cooldown::Used;
 use crate::core::failure::FailureClass;
@@ -136,7 +136,7 @@ impl Forward<'_> {
         let reply = dialect::read_reply(candidate.way.kind, &answer);
         let reply = reply.map_err(|malformed| Begun::Malformed(malformed.0))?;
         let document = dialect::write_reply(self.surface, &reply, self.now() / 1000);
-        Ok((Body::from(document.to_string()), Some("application/json")))
+        Ok((body_of(&document), Some("application/json")))
     }
 
     /// One answer of a provider that answers in pieces only.
@@ -146,13 +146,18 @@ impl Forward<'_> {
             Begun::Failed(json!({"error": {"type": kind, "message": message}}).to_string())
         })?;
         if candidate.way.kind.speaks(self.surface) {
-            return Ok((Body::from(answer.to_string()), Some("application/json")));
+            return Ok((body_of(&answer), Some("application/json")));
         }
         let reply = dialect::read_document(candidate.way.kind, &answer);
         let reply = reply.map_err(|malformed| Begun::Malformed(malformed.0))?;
         let document = dialect::write_reply(self.surface, &reply, self.now() / 1000);
-        Ok((Body::from(document.to_string()), Some("application/json")))
+        Ok((body_of(&document), Some("application/json")))
     }
+}
+
+fn body_of(document: &Value) -> Body {
+    // `to_string` of a document is slower by far.
+    Body::from(serde_json::to_vec(document).unwrap_or_default())
 }
 
 /// Why an answer did not begin.

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::fields::{count_of, set, text_of};
+use super::fields::{count_of, object, set, text_of};
 use super::neutral::{Event, Part, Reply, Stop, ToolCall, Trouble, Usage, words};
 use super::{GOOGLE_SEAL, Malformed, sse};
 
@@ -108,14 +108,20 @@ pub(super) fn write(reply: &Reply, created: i64) -> Value {
     }
     set(&mut message, "reasoning_content", Some(thinking).filter(|text| !text.is_empty()));
     set(&mut message, "tool_calls", Some(calls).filter(|calls| !calls.is_empty()));
-    json!({
-        "id": reply.id,
-        "object": "chat.completion",
-        "created": created,
-        "model": reply.model,
-        "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": reason_of(&reply.stop)}],
-        "usage": written_usage(reply.usage),
-    })
+    let choice = object([
+        ("index", 0.into()),
+        ("message", message),
+        ("logprobs", Value::Null),
+        ("finish_reason", reason_of(&reply.stop).into()),
+    ]);
+    object([
+        ("id", reply.id.as_str().into()),
+        ("object", "chat.completion".into()),
+        ("created", created.into()),
+        ("model", reply.model.as_str().into()),
+        ("choices", vec![choice].into()),
+        ("usage", written_usage(reply.usage)),
+    ])
 }
 
 fn written_call(call: &ToolCall, seal: Option<String>) -> Value {
@@ -303,13 +309,13 @@ impl Outgoing {
     }
 
     fn delta(&self, out: &mut Vec<u8>, delta: &Value, reason: Option<&str>) {
-        let reason = reason.map_or_else(|| "null".to_owned(), |reason| format!("\"{reason}\""));
-        let (head, tail) = (&self.head, self.tail);
-        sse::write(
-            out,
-            &format!(
-                "{head}{{\"index\":0,\"delta\":{delta},\"logprobs\":null,\"finish_reason\":{reason}{tail}"
-            ),
-        );
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(self.head.as_bytes());
+        out.extend_from_slice(b"{\"index\":0,\"delta\":");
+        sse::write_json(out, delta);
+        out.extend_from_slice(b",\"logprobs\":null,\"finish_reason\":");
+        sse::write_json(out, &reason.into());
+        out.extend_from_slice(self.tail.as_bytes());
+        out.extend_from_slice(b"\n\n");
     }
 }

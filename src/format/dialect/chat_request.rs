@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::fields::{At, Object, Refused, set};
+use super::fields::{At, Object, Refused, object, set};
 use super::neutral::{
     Depth, Document, Format, Image, Part, Reasoning, Request, Role, Source, Tool, ToolCall, ToolChoice, say,
     words,
@@ -226,7 +226,7 @@ pub(super) fn write(request: &Request, target: &Target<'_>) -> Result<Value, Ref
             Role::User => user(&turn.parts, &mut messages),
         }
     }
-    let mut body = json!({"model": target.model, "messages": messages});
+    let mut body = object([("model", target.model.into()), ("messages", messages.into())]);
     if !request.tools.is_empty() {
         let tools: Vec<_> = request.tools.iter().map(tool).collect();
         set(&mut body, "tools", Some(tools));
@@ -268,7 +268,7 @@ fn tool(tool: &Tool) -> Value {
     set(&mut function, "description", tool.description.clone());
     set(&mut function, "parameters", tool.parameters.clone());
     set(&mut function, "strict", tool.strict);
-    json!({"type": "function", "function": function})
+    object([("type", "function".into()), ("function", function)])
 }
 
 fn format(format: &Format) -> Value {
@@ -325,7 +325,7 @@ fn user(parts: &[Part], messages: &mut Vec<Value>) {
         [Part::Text(text)] => messages.push(json!({"role": "user", "content": text})),
         several => {
             let content: Vec<_> = several.iter().filter_map(|part| shown_part(part)).collect();
-            messages.push(json!({"role": "user", "content": content}));
+            messages.push(object([("role", "user".into()), ("content", content.into())]));
         }
     }
 }

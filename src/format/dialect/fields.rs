@@ -151,6 +151,11 @@ pub(super) fn count_of(value: &Value, pointer: &str) -> u64 {
     value.pointer(pointer).and_then(Value::as_u64).unwrap_or_default()
 }
 
+/// An object of members that are moved into it; `json!` would copy them.
+pub(super) fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
 /// Sets a member of a document that is an object.
 pub(super) fn set(document: &mut Value, name: &str, value: Option<impl Into<Value>>) {
     if let (Some(members), Some(value)) = (document.as_object_mut(), value) {

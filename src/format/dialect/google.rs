@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::fields::{At, Refused, count_of, set, text_of};
+use super::fields::{At, Refused, count_of, object, set, text_of};
 use super::neutral::{
     Depth, Document, Event, Format, Image, Part, Reply, Request, Role, Source, Stop, ToolCall, ToolChoice,
     Trouble, Turn, Usage, words,
@@ -20,7 +20,7 @@ pub(super) fn write(request: &Request, target: &Target<'_>) -> Result<Value, Ref
     for turn in &request.turns {
         contents.push(content(turn, request, target)?);
     }
-    let mut body = json!({"contents": contents});
+    let mut body = object([("contents", contents.into())]);
     let system = request.system.join("\n\n");
     if !system.is_empty() {
         set(&mut body, "systemInstruction", Some(json!({"parts": [{"text": system}]})));
@@ -36,7 +36,8 @@ pub(super) fn write(request: &Request, target: &Target<'_>) -> Result<Value, Ref
                 written
             })
             .collect();
-        set(&mut body, "tools", Some(json!([{"functionDeclarations": declarations}])));
+        let tools = vec![object([("functionDeclarations", declarations.into())])];
+        set(&mut body, "tools", Some(tools));
     }
     let choice = request.tool_choice.as_ref().map(|choice| match choice {
         ToolChoice::Auto => json!({"mode": "AUTO"}),
@@ -111,7 +112,8 @@ fn content(turn: &Turn, request: &Request, target: &Target<'_>) -> Result<Value,
             part => parts.extend(shown(part)),
         }
     }
-    Ok(json!({"role": if turn.role == Role::User { "user" } else { "model" }, "parts": parts}))
+    let role = if turn.role == Role::User { "user" } else { "model" };
+    Ok(object([("role", role.into()), ("parts", parts.into())]))
 }
 
 /// The function of a call: this API knows results by it.

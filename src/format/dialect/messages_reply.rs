@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::fields::{count_of, set, text_of};
+use super::fields::{count_of, object, set, text_of};
 use super::neutral::{Event, Part, Reply, Stop, ToolCall, Trouble, Usage};
 use super::{Malformed, arguments, sse};
 
@@ -101,16 +101,16 @@ pub(super) fn write(reply: &Reply) -> Value {
         })
         .collect();
     let (reason, sequence) = reason_of(&reply.stop);
-    json!({
-        "id": reply.id,
-        "type": "message",
-        "role": "assistant",
-        "model": reply.model,
-        "content": content,
-        "stop_reason": reason,
-        "stop_sequence": sequence,
-        "usage": written_usage(reply.usage),
-    })
+    object([
+        ("id", reply.id.as_str().into()),
+        ("type", "message".into()),
+        ("role", "assistant".into()),
+        ("model", reply.model.as_str().into()),
+        ("content", content.into()),
+        ("stop_reason", reason.into()),
+        ("stop_sequence", sequence),
+        ("usage", written_usage(reply.usage)),
+    ])
 }
 
 /// Reads a stream.
@@ -319,8 +319,13 @@ impl Outgoing {
 
     fn delta(&self, out: &mut Vec<u8>, delta: &Value) {
         let index = self.blocks.saturating_sub(1);
-        let data = format!("{{\"type\":\"content_block_delta\",\"index\":{index},\"delta\":{delta}}}");
-        sse::write_named(out, "content_block_delta", &data);
+        out.extend_from_slice(
+            b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":",
+        );
+        out.extend_from_slice(index.to_string().as_bytes());
+        out.extend_from_slice(b",\"delta\":");
+        sse::write_json(out, delta);
+        out.extend_from_slice(b"}\n\n");
     }
 }
 

@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::Target;
-use super::fields::{At, Object, Refused, set};
+use super::fields::{At, Object, Refused, object, set};
 use super::neutral::{
     Depth, Document, Format, Image, Part, Reasoning, Request, Role, Source, Tool, ToolCall, ToolChoice, Turn,
     say,
@@ -244,10 +244,12 @@ pub(super) fn write(request: &Request, target: &Target<'_>) -> Result<Value, Ref
         .iter()
         .map(|turn| {
             let content: Vec<_> = turn.parts.iter().filter_map(block).collect();
-            json!({"role": if turn.role == Role::User { "user" } else { "assistant" }, "content": content})
+            let role = if turn.role == Role::User { "user" } else { "assistant" };
+            object([("role", role.into()), ("content", content.into())])
         })
         .collect();
-    let mut body = json!({"model": target.model, "max_tokens": most, "messages": messages});
+    let mut body =
+        object([("model", target.model.into()), ("max_tokens", most.into()), ("messages", messages.into())]);
     let system = request.system.join("\n\n");
     set(&mut body, "system", Some(system).filter(|system| !system.is_empty()));
     if !request.tools.is_empty() {
@@ -309,7 +311,7 @@ fn is_amid_tools(turns: &[Turn]) -> bool {
 
 fn tool(tool: &Tool) -> Value {
     let schema = tool.parameters.clone().unwrap_or_else(|| json!({"type": "object", "properties": {}}));
-    let mut written = json!({"name": tool.name, "input_schema": schema});
+    let mut written = object([("name", tool.name.as_str().into()), ("input_schema", schema)]);
     set(&mut written, "description", tool.description.clone());
     set(&mut written, "strict", tool.strict.filter(|strict| *strict));
     written
@@ -342,7 +344,11 @@ fn block(part: &Part) -> Option<Value> {
         }
         Part::ToolResult { id, parts, is_error } => {
             let content: Vec<_> = parts.iter().filter_map(block).collect();
-            let mut result = json!({"type": "tool_result", "tool_use_id": tool_id(id), "content": content});
+            let mut result = object([
+                ("type", "tool_result".into()),
+                ("tool_use_id", tool_id(id).into()),
+                ("content", content.into()),
+            ]);
             set(&mut result, "is_error", Some(true).filter(|_| *is_error));
             result
         }

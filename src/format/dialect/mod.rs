@@ -81,7 +81,8 @@ pub fn request(surface: Surface, body: &[u8], target: &Target<'_>) -> Result<Tra
     let members = body.as_object().ok_or_else(|| refused("is no object"))?;
     let dropped = rules::check(surface, target.kind, members)?;
     let request = read_request(surface, &body)?;
-    let body = write_request(&request, target)?.to_string().into_bytes();
+    let body =
+        serde_json::to_vec(&write_request(&request, target)?).map_err(|_| refused("cannot be written"))?;
     Ok(Translated { body, dropped, wants_usage: request.wants_usage })
 }
 

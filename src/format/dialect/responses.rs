@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::chat_reply::trouble;
-use super::fields::{At, Refused, count_of, set, text_of};
+use super::fields::{At, Refused, count_of, object, set, text_of};
 use super::neutral::{
     Depth, Document, Event, Format, Image, Part, Reply, Request, Role, Stop, Tool, ToolCall, ToolChoice,
     Trouble, Turn, Usage,
@@ -21,7 +21,7 @@ pub(super) fn write(request: &Request, target: &Target<'_>) -> Result<Value, Ref
     }
     let input: Vec<_> = request.turns.iter().flat_map(items).collect();
     // By itself this API keeps what it is asked; the client's does not.
-    let mut body = json!({"model": target.model, "input": input, "store": false});
+    let mut body = object([("model", target.model.into()), ("input", input.into()), ("store", false.into())]);
     let system = request.system.join("\n\n");
     set(&mut body, "instructions", Some(system).filter(|system| is_codex || !system.is_empty()));
     if !request.tools.is_empty() {
@@ -62,7 +62,12 @@ fn tool(tool: &Tool) -> Value {
     let schema = tool.parameters.clone().unwrap_or_else(|| json!({"type": "object", "properties": {}}));
     // By itself this API is strict; the client's is not.
     let strict = tool.strict.unwrap_or_default();
-    let mut written = json!({"type": "function", "name": tool.name, "parameters": schema, "strict": strict});
+    let mut written = object([
+        ("type", "function".into()),
+        ("name", tool.name.as_str().into()),
+        ("parameters", schema),
+        ("strict", strict.into()),
+    ]);
     set(&mut written, "description", tool.description.clone());
     written
 }
@@ -86,7 +91,8 @@ fn items(turn: &Turn) -> Vec<Value> {
     let role = if turn.role == Role::User { "user" } else { "assistant" };
     let flush = |content: &mut Vec<Value>, items: &mut Vec<Value>| {
         if !content.is_empty() {
-            items.push(json!({"type": "message", "role": role, "content": std::mem::take(content)}));
+            let content = std::mem::take(content).into();
+            items.push(object([("type", "message".into()), ("role", role.into()), ("content", content)]));
         }
     };
     for part in &turn.parts {
@@ -104,7 +110,12 @@ fn items(turn: &Turn) -> Vec<Value> {
                     [Part::Text(text)] => json!(text),
                     several => several.iter().filter_map(|part| shown(part, Role::User)).collect(),
                 };
-                items.push(json!({"type": "function_call_output", "call_id": id, "output": output}));
+                let id = id.as_str().into();
+                items.push(object([
+                    ("type", "function_call_output".into()),
+                    ("call_id", id),
+                    ("output", output),
+                ]));
             }
             part => content.extend(shown(part, turn.role)),
         }

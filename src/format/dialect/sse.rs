@@ -4,6 +4,8 @@
 
 use std::mem;
 
+use serde_json::Value;
+
 /// The longest event. Providers send a few KiB; some send a whole answer in the last one.
 pub const LONGEST: usize = 16 * 1024 * 1024;
 
@@ -91,6 +93,12 @@ impl Parser {
             }
         }
     }
+}
+
+/// Adds JSON as it is.
+pub(super) fn write_json(out: &mut Vec<u8>, value: &Value) {
+    // A Vec takes whatever is written to it, and a Value can always be written.
+    let _ = serde_json::to_writer(out, value);
 }
 
 /// Adds an event with a name.
