@@ -69,3 +69,20 @@ impl Deadline {
         self.remaining().is_zero()
     }
 }
+
+/// A watch that runs since it was made, on a clock that nobody can set.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// One that begins now.
+    #[expect(clippy::disallowed_methods, reason = "this is the place")]
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// How long it has been running.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}

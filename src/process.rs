@@ -37,8 +37,12 @@ env_vars! {
     SESSION_BUS, "DBUS_SESSION_BUS_ADDRESS", None,
         "The session bus; a desktop gets notices over it when no channel is set up.";
     HOME, "HOME", None, "Home folder; when unset, the one of the user database.";
+    JOURNAL_STREAM, "JOURNAL_STREAM", None,
+        "Set by systemd where stderr goes to the journal: the gateway leaves the time to it.";
     NO_COLOR, "NO_COLOR", None, "Any value switches colour off.";
     AGENT_DIR, "OPENCLAW_AGENT_DIR", Some("CLAWDBOT_AGENT_DIR"), "Agent folder, unless `--agent` is given.";
+    ALLOW_MULTI_GATEWAY, "OPENCLAW_ALLOW_MULTI_GATEWAY", Some("CLAWDBOT_ALLOW_MULTI_GATEWAY"),
+        "`1`, `true`, `yes` or `on`: several gateways may run on one state folder.";
     CONFIG_PATH, "OPENCLAW_CONFIG_PATH", Some("CLAWDBOT_CONFIG_PATH"),
         "Config file; default `openclaw.json` in the state folder.";
     DEFER_SHELL_ENV, "OPENCLAW_DEFER_SHELL_ENV_FALLBACK", Some("CLAWDBOT_DEFER_SHELL_ENV_FALLBACK"),
@@ -59,6 +63,7 @@ env_vars! {
     PI_AGENT_DIR, "PI_CODING_AGENT_DIR", None, "Agent folder when `OPENCLAW_AGENT_DIR` is unset.";
     SHELL, "SHELL", None, "The login shell; default `/bin/sh`.";
     TERMUX_VERSION, "TERMUX_VERSION", None, "Set by Termux; doctor looks at what phones need then.";
+    TMPDIR, "TMPDIR", None, "Where the Node gateway has its lock, which is looked at and taken too; default `/tmp`.";
     TZ, "TZ", None, "The time zone; doctor says when nobody knows it.";
     XDG_CONFIG_HOME, "XDG_CONFIG_HOME", None, "Where systemd looks for units of this user; default `~/.config`.";
     XDG_RUNTIME_DIR, "XDG_RUNTIME_DIR", None, "Where the session bus of this user is; its socket is `bus`.";

@@ -1,6 +1,6 @@
 //! The command tree. Help texts are the doc comments.
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::cli::auth_args::AuthCommand;
 use crate::cli::chat_args::{AgentArgs, ChatArgs};
@@ -9,7 +9,9 @@ use crate::cli::exporter_args::ExporterArgs;
 use crate::cli::gateway_args::GatewayArgs;
 use crate::cli::monitor_args::MonitorArgs;
 use crate::cli::onboard_args::OnboardArgs;
-use crate::core::report::Refreshable;
+use crate::cli::packaging_args::{CompletionsArgs, ManArgs};
+use crate::cli::status_args::StatusArgs;
+use crate::cli::whereabouts_args::WhereArgs;
 use crate::format::ops::parse_span;
 
 /// Keeps the model credentials of an AI agent host alive.
@@ -49,6 +51,13 @@ pub enum Command {
     Agent(AgentArgs),
     /// Talk with a model over the gateway, at the terminal or line by line
     Chat(ChatArgs),
+    /// Show the status page of the running gateway in a browser
+    #[command(after_help = "Example: openclaw dashboard --open")]
+    Dashboard {
+        /// Open it, signed in; else its address is printed
+        #[arg(long)]
+        open: bool,
+    },
     /// Find what is wrong with the credentials of this host and what they depend on, and mend it
     #[command(
         after_help = "Exit codes: 0 fine or only advice, 1 something is broken, 2 something will break."
@@ -71,26 +80,11 @@ pub enum Command {
     /// Show which key is in force, where it comes from, and whether the gateway's service has the same
     #[command(after_help = "Exit codes: 0 this shell and the service use the same, 1 they differ.")]
     Where(WhereArgs),
-}
-
-/// The options of `where`.
-#[derive(Debug, Args)]
-pub struct WhereArgs {
-    /// A provider, a variable of the environment or a profile; everything that has a credential when left out
-    #[arg(value_name = "PROVIDER|VARIABLE|PROFILE")]
-    pub name: Option<String>,
-
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
-
-    /// Compare with this running process instead of the service
-    #[arg(long, value_name = "PID", conflicts_with = "service", value_parser = clap::value_parser!(i32).range(1..))]
-    pub pid: Option<i32>,
-
-    /// Fail when no service is installed
-    #[arg(long)]
-    pub service: bool,
+    /// Print what lets a shell complete the words of this program
+    Completions(CompletionsArgs),
+    /// Write the manual pages
+    #[command(hide = true)]
+    Man(ManArgs),
 }
 
 /// `models`, alone the same as `models status`.
@@ -261,146 +255,6 @@ pub enum FallbacksCommand {
     Clear,
 }
 
-/// The options of `models status`.
-#[derive(Clone, Debug, Default, PartialEq, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-pub struct StatusArgs {
-    /// Print JSON (docs/models-status.schema.json)
-    #[arg(long, conflicts_with = "plain")]
-    pub json: bool,
-
-    /// Print only the default model
-    #[arg(long)]
-    pub plain: bool,
-
-    /// Let the exit code tell the verdict
-    #[arg(long)]
-    pub check: bool,
-
-    /// Write nothing: take vendor logins into account only for this report
-    #[arg(long)]
-    pub no_sync: bool,
-
-    /// Renew what is due first; this is the only way in which a status sends anything
-    #[arg(long, conflicts_with = "no_sync")]
-    pub refresh: bool,
-
-    /// Ask providers how much of a subscription is left; none is asked more than once in five minutes
-    #[arg(long, conflicts_with_all = ["plain", "watch"])]
-    pub usage: bool,
-
-    /// Try every credential for real: with a request that has no effect, or with one tiny completion (--probe=model)
-    #[arg(
-        long,
-        value_name = "HOW",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "cheap",
-        conflicts_with_all = ["plain", "watch"]
-    )]
-    pub probe: Option<ProbeArg>,
-
-    /// Try only credentials of this provider
-    #[arg(long, value_name = "ID")]
-    pub probe_provider: Option<String>,
-
-    /// Try only these profiles
-    #[arg(long, value_name = "PROFILE", value_delimiter = ',')]
-    pub probe_profile: Vec<String>,
-
-    /// How long each try may take, in ms
-    /// [default: 8000]
-    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
-    pub probe_timeout: Option<u64>,
-
-    /// How many credentials are tried at once
-    /// [default: 2]
-    #[arg(long, value_name = "N", value_parser = positive_count, allow_hyphen_values = true)]
-    pub probe_concurrency: Option<usize>,
-
-    /// How long the answer of a model may be, in tokens
-    /// [default: 8]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), allow_hyphen_values = true)]
-    pub probe_max_tokens: Option<u32>,
-
-    /// Warn when something ends within this span [default: 24h, or check.warnAfter of ops.json]
-    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
-    pub warn_after: Option<i64>,
-
-    /// Judge renewable logins by their access token (strict) or by when a person is needed (lenient)
-    /// [default: strict, or check.refreshable of ops.json]
-    #[arg(long, value_name = "POLICY")]
-    pub refreshable: Option<RefreshableArg>,
-
-    /// Report as unreadable what cannot be read within this span
-    /// [default: 10s]
-    #[arg(long, value_name = "SPAN", value_parser = positive_span)]
-    pub timeout: Option<u64>,
-
-    /// Redraw every SPAN until interrupted
-    #[arg(
-        long,
-        value_name = "SPAN",
-        value_parser = positive_span,
-        num_args = 0..=1,
-        default_missing_value = "5s",
-        conflicts_with_all = ["json", "plain", "check"]
-    )]
-    pub watch: Option<u64>,
-}
-
-impl StatusArgs {
-    /// Options given before and behind the word `status` count alike.
-    #[must_use]
-    pub fn or(&self, other: &Self) -> Self {
-        Self {
-            json: self.json || other.json,
-            plain: self.plain || other.plain,
-            check: self.check || other.check,
-            no_sync: self.no_sync || other.no_sync,
-            refresh: self.refresh || other.refresh,
-            usage: self.usage || other.usage,
-            probe: self.probe.or(other.probe),
-            probe_provider: self.probe_provider.clone().or_else(|| other.probe_provider.clone()),
-            probe_profile: [&self.probe_profile[..], &other.probe_profile].concat(),
-            probe_timeout: self.probe_timeout.or(other.probe_timeout),
-            probe_concurrency: self.probe_concurrency.or(other.probe_concurrency),
-            probe_max_tokens: self.probe_max_tokens.or(other.probe_max_tokens),
-            warn_after: self.warn_after.or(other.warn_after),
-            refreshable: self.refreshable.or(other.refreshable),
-            timeout: self.timeout.or(other.timeout),
-            watch: self.watch.or(other.watch),
-        }
-    }
-}
-
-/// The words of `--probe`.
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-pub enum ProbeArg {
-    /// A request that has no effect
-    Cheap,
-    /// One tiny completion
-    Model,
-}
-
-/// The words of `--refreshable`.
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-pub enum RefreshableArg {
-    /// The expiry of the stored access token counts
-    Strict,
-    /// The date on which a person is needed counts
-    Lenient,
-}
-
-impl From<RefreshableArg> for Refreshable {
-    fn from(word: RefreshableArg) -> Self {
-        match word {
-            RefreshableArg::Strict => Self::Strict,
-            RefreshableArg::Lenient => Self::Lenient,
-        }
-    }
-}
-
 /// Names of the reference: they become part of a folder name.
 fn profile_name(text: &str) -> Result<String, String> {
     let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
@@ -422,7 +276,7 @@ fn positive_number(text: &str) -> Result<f64, String> {
 }
 
 /// A count above zero, and small enough for one machine.
-fn positive_count(text: &str) -> Result<usize, String> {
+pub(crate) fn positive_count(text: &str) -> Result<usize, String> {
     match text.trim().parse::<usize>() {
         Ok(count) if (1..=100).contains(&count) => Ok(count),
         _ => Err("must be a whole number from 1 to 100".to_owned()),

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 
 use crate::cli::args::positive_span;
+use crate::cli::reauth_args::{ClaudeStatusArgs, ReauthArgs};
 
 /// The third word behind `models auth`.
 #[derive(Debug, Subcommand)]
@@ -17,6 +18,14 @@ pub enum AuthCommand {
     PasteToken(PasteTokenArgs),
     /// Make a long-lived token with `claude setup-token` and store it
     SetupToken(SetupTokenArgs),
+    /// Show the states of Claude Code's login and of the store's best profile for Anthropic, in the words of scripts
+    #[command(
+        after_help = "Exit codes with simple: 0 OK, 1 ended or missing, 2 ends within the hour. Otherwise 0."
+    )]
+    ClaudeStatus(ClaudeStatusArgs),
+    /// Be led through a new login at Anthropic when one is needed, also over ssh from a phone
+    #[command(after_help = "Exit codes: 0 nobody is needed any more, 1 somebody still is.")]
+    Reauth(ReauthArgs),
     /// Renew logins with their refresh tokens
     #[command(
         after_help = "Exit codes: 0 every login is good, 1 one could not be renewed, 74 new tokens could not be \

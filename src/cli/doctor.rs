@@ -91,7 +91,7 @@ fn load(session: &Session<'_>, args: &DoctorArgs) -> Result<Arc<Host>, CommandEr
     let synced = sync::run(&workspace, session.clock, is_saved, patience);
     let mut snapshot = workspace.snapshot(&synced.own, synced.main.as_deref());
     snapshot.findings.extend(synced.findings);
-    let policy = policy(args.warn_after, args.refreshable, &workspace.ops);
+    let policy = policy(args.policy, &workspace.ops);
     let report = assess(&snapshot, session.clock.now(), &policy);
     let unit = Unit::find(process, &workspace.paths, &Reader::new(deadline), &request.installation);
     let salt = whereabouts::salt(&workspace, session.clock);

@@ -2,9 +2,9 @@
 
 use clap::Args;
 
-use crate::cli::args::{RefreshableArg, positive_span};
+use crate::cli::args::positive_span;
+use crate::cli::status_args::PolicyArgs;
 use crate::core::finding::Code;
-use crate::format::ops::parse_span;
 
 /// The options of `doctor`.
 #[derive(Debug, Args)]
@@ -54,14 +54,9 @@ pub struct DoctorArgs {
     #[arg(long)]
     pub json: bool,
 
-    /// Warn when something ends within this span [default: 24h, or check.warnAfter of ops.json]
-    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
-    pub warn_after: Option<i64>,
-
-    /// Judge renewable logins by their access token (strict) or by when a person is needed (lenient)
-    /// [default: strict, or check.refreshable of ops.json]
-    #[arg(long, value_name = "POLICY")]
-    pub refreshable: Option<RefreshableArg>,
+    /// How it is judged.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
 
     /// How long each check may take
     /// [default: 5s]

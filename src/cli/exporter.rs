@@ -49,6 +49,7 @@ pub(super) fn run(session: &Session<'_>, args: &ExporterArgs) -> Result<ExitStat
         token,
         interval: args.interval.map_or(INTERVAL, Duration::from_millis),
         labels,
+        page: args.page.then(|| process.host_name()),
         owns_process: matches!(process, Process::Os { .. }),
         listener,
     };
@@ -75,9 +76,8 @@ fn agents(flag: Option<&str>, is_all: bool, ops: &ExporterOps) -> Result<Agents,
     match flag.map(split) {
         Some(names) if names.is_empty() => Err(CommandError::usage("--agent names no agent")),
         Some(names) => Ok(Agents::Named(names)),
-        None if is_all || ops.is_for_all_agents => Ok(Agents::All),
-        None if ops.agents.is_empty() => Ok(Agents::Default),
-        None => Ok(Agents::Named(ops.agents.clone())),
+        None if is_all => Ok(Agents::All),
+        None => Ok(Agents::from(ops)),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::metrics::collector::Labels;
 
 /// The options of `exporter`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct ExporterArgs {
     /// Serve on this address [default: 127.0.0.1:9878, or exporter.listen of ops.json]
     #[arg(long, value_name = "IP:PORT", value_parser = access::parse, conflicts_with_all = ["textfile", "stdout"])]
@@ -31,6 +32,10 @@ pub struct ExporterArgs {
     /// Serve only who shows the token in this file as a bearer token; needed beyond loopback
     #[arg(long, value_name = "FILE", conflicts_with_all = ["textfile", "stdout"])]
     pub auth_file: Option<PathBuf>,
+
+    /// Show the status page at / too, read-only
+    #[arg(long, conflicts_with_all = ["textfile", "stdout"])]
+    pub page: bool,
 
     /// Serve a private network without a token
     #[arg(long, conflicts_with_all = ["textfile", "stdout", "auth_file"])]

@@ -4,20 +4,24 @@ mod agent;
 pub mod args;
 mod auth_add;
 pub mod auth_args;
+mod auth_claude;
 mod auth_login;
 mod auth_order;
 mod auth_paste;
 mod auth_profiles;
+mod auth_reauth;
 mod auth_refresh;
 mod auth_setup_token;
 mod chat;
 pub mod chat_args;
+mod dashboard;
 mod doctor;
 pub mod doctor_args;
 mod exporter;
 pub mod exporter_args;
 mod gateway;
 pub mod gateway_args;
+mod gateway_status;
 mod listen;
 mod models_list;
 mod models_scan;
@@ -29,11 +33,16 @@ mod new_profile;
 mod onboard;
 pub mod onboard_args;
 mod onboard_gateway;
+mod packaging;
+pub mod packaging_args;
 pub mod printer;
+pub mod reauth_args;
 mod secret_flag;
+pub mod status_args;
 mod talk;
 mod try_credential;
 mod whereabouts;
+pub mod whereabouts_args;
 
 use std::borrow::Cow;
 use std::panic::{self, AssertUnwindSafe};
@@ -59,9 +68,10 @@ use crate::workspace::config_store::ConfigStore;
 use crate::workspace::paths::Installation;
 use crate::workspace::store::{UpdateError, Updated};
 use crate::workspace::{Request, Workspace};
-use args::{Cli, Command, ModelsCommand, RefreshableArg, StatusArgs};
+use args::{Cli, Command, ModelsCommand};
 use auth_args::AuthCommand;
 use printer::Printer;
+use status_args::{PolicyArgs, StatusArgs};
 
 /// How long a command may take to read its host when nothing says otherwise.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -96,12 +106,15 @@ fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatu
     match &cli.command {
         Command::Agent(args) => agent::run(&Session { cli, printer, clock }, args),
         Command::Chat(args) => chat::run(&Session { cli, printer, clock }, args),
+        Command::Dashboard { open } => dashboard::run(&Session { cli, printer, clock }, *open),
         Command::Gateway(args) => gateway::run(&Session { cli, printer, clock }, args),
         Command::Doctor(args) => doctor::run(&Session { cli, printer, clock }, args),
         Command::Where(args) => whereabouts::run(&Session { cli, printer, clock }, args),
         Command::Exporter(args) => exporter::run(&Session { cli, printer, clock }, args),
         Command::Monitor(args) => monitor::run(&Session { cli, printer, clock }, args),
         Command::Onboard(args) => onboard::run(&Session { cli, printer, clock }, args),
+        Command::Completions(args) => Ok(packaging::completions(printer, args)),
+        Command::Man(args) => packaging::man(printer, args),
         Command::Models(models) => {
             let before = StatusArgs {
                 json: models.status.json || models.status_json,
@@ -123,6 +136,8 @@ fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatu
                 ModelsCommand::Scan(args) => models_scan::run(&session, args),
                 ModelsCommand::List(args) => models_list::run(&session, args),
                 ModelsCommand::Auth(AuthCommand::Add) => auth_add::run(&session),
+                ModelsCommand::Auth(AuthCommand::ClaudeStatus(args)) => auth_claude::run(&session, args),
+                ModelsCommand::Auth(AuthCommand::Reauth(args)) => auth_reauth::run(&session, args),
                 ModelsCommand::Auth(AuthCommand::Login(args)) => auth_login::run(&session, args),
                 ModelsCommand::Auth(AuthCommand::List(args)) => auth_profiles::list(&session, args.json),
                 ModelsCommand::Auth(AuthCommand::PasteToken(args)) => auth_paste::run(&session, args),
@@ -266,11 +281,15 @@ fn installation(cli: &Cli) -> Installation {
 }
 
 /// How to judge: the flag counts, then `ops.json`, then the documented contract.
-fn policy(warn_after: Option<i64>, refreshable: Option<RefreshableArg>, ops: &Ops) -> Policy {
+fn policy(args: PolicyArgs, ops: &Ops) -> Policy {
     let default = Policy::default();
     Policy {
-        warn_after_ms: warn_after.or(ops.warn_after_ms).unwrap_or(default.warn_after_ms),
-        refreshable: refreshable.map(Refreshable::from).or(ops.refreshable).unwrap_or(default.refreshable),
+        warn_after_ms: args.warn_after.or(ops.warn_after_ms).unwrap_or(default.warn_after_ms),
+        refreshable: args
+            .refreshable
+            .map(Refreshable::from)
+            .or(ops.refreshable)
+            .unwrap_or(default.refreshable),
         renews_vendor_logins: ops.external_refresh != ExternalRefresh::Never,
     }
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::cli::args::{Cli, ProbeArg, StatusArgs};
+use crate::cli::args::Cli;
 use crate::cli::printer::Printer;
+use crate::cli::status_args::{ProbeArg, StatusArgs};
 use crate::cli::{LOCK_PATIENCE, Session, TIME_LIMIT, auth_refresh, installation, policy};
 use crate::clock::{Clock, Deadline};
 use crate::core::assess::assess;
@@ -12,7 +13,7 @@ use crate::core::provider;
 use crate::core::report::{Report, Verdict};
 use crate::exit::{CommandError, ExitStatus};
 use crate::probe;
-use crate::render::{json, name, plain, printable_lines, text};
+use crate::render::{json, line, name, plain, printable_lines, text};
 use crate::sync;
 use crate::sys::signals;
 use crate::usage;
@@ -55,6 +56,8 @@ pub(super) fn run(
         json::render(&report)
     } else if args.plain {
         plain::render(&report)
+    } else if args.line {
+        line::render(&report)
     } else {
         text::render(&report, printer.look(cli.no_color))
     };
@@ -83,8 +86,7 @@ fn report(
     let synced = sync::run(&workspace, clock, !args.no_sync, patience);
     let mut snapshot = workspace.snapshot(&synced.own, synced.main.as_deref());
     snapshot.findings.extend(synced.findings);
-    let mut report =
-        assess(&snapshot, clock.now(), &policy(args.warn_after, args.refreshable, &workspace.ops));
+    let mut report = assess(&snapshot, clock.now(), &policy(args.policy, &workspace.ops));
     if args.usage {
         let progress = printer.progress();
         progress.show("asking how much is left");

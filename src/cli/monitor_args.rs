@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::cli::args::RefreshableArg;
+use crate::cli::status_args::RefreshableArg;
 use crate::format::ops::parse_span;
 use crate::monitor::rehearse::Scene;
 

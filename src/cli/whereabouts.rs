@@ -1,6 +1,6 @@
 //! `where`: which key is in force, and whether the service has the same.
 
-use crate::cli::args::WhereArgs;
+use crate::cli::whereabouts_args::WhereArgs;
 use crate::cli::{Session, TIME_LIMIT, installation};
 use crate::clock::Deadline;
 use crate::core::snapshot::Snapshot;

@@ -15,7 +15,25 @@ const LONGEST_REST: i64 = span::HOUR;
 /// The last step of the ladder 1, 5, 25, 60 minutes.
 const LAST_STEP: u32 = 3;
 
-/// How long failures make a profile rest. From `auth.cooldowns` of the config.
+/// `auth.cooldowns` of the config: how long failures make profiles rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rests {
+    /// What counts for everybody.
+    pub general: Ladders,
+    /// The first rest of an account without credit, in ms, where a provider has its own.
+    pub billing_first_ms: Vec<(String, i64)>,
+}
+
+impl Rests {
+    /// What counts for a provider.
+    pub fn of(&self, provider: &str) -> Ladders {
+        let own = self.billing_first_ms.iter().find(|(known, _)| known == provider);
+        let first = own.map_or(self.general.billing_first_ms, |(_, first)| *first);
+        Ladders { billing_first_ms: first, ..self.general }
+    }
+}
+
+/// How long failures make a profile rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ladders {
     /// How long an account without credit is left alone the first time, in ms; doubled each time.

@@ -2,6 +2,7 @@
 
 pub mod alerting;
 pub mod assess;
+pub mod auth_words;
 pub mod chat_command;
 pub mod collate;
 pub mod cooldown;

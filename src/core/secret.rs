@@ -4,6 +4,7 @@ use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 /// Secrets up to this many characters are masked whole; longer ones keep four at each end.
 const FULLY_MASKED_UP_TO: usize = 16;
@@ -60,6 +61,13 @@ impl Secret {
         Sha256::digest(self.expose().as_bytes()).into()
     }
 
+    /// Whether a text shows this secret, white space around either aside. Digests are compared: neither how much of it is
+    /// right nor its length can be timed.
+    pub fn is_shown_by(&self, text: &str) -> bool {
+        let digest = |text: &str| <[u8; 32]>::from(Sha256::digest(text.trim().as_bytes()));
+        digest(text).ct_eq(&digest(self.expose())).into()
+    }
+
     /// The SHA-256 as hex digits: tells one long random secret from another, and not what it is.
     pub fn digest(&self) -> String {
         hex(&self.sha256())
@@ -72,6 +80,12 @@ impl Secret {
         digest.update(self.expose().as_bytes());
         hex(&digest.finalize()[..8])
     }
+}
+
+/// The token in the value of an `Authorization` header (RFC 6750).
+pub fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 /// Bytes as lower-case hex digits.

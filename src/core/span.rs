@@ -9,6 +9,17 @@ pub const HOUR: i64 = 60 * MINUTE;
 /// One day in ms.
 pub const DAY: i64 = 24 * HOUR;
 
+/// Hours with a fraction in ms.
+pub fn of_hours(hours: f64) -> i64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a float cast saturates, which is the clamping we want"
+    )]
+    #[expect(clippy::cast_precision_loss, reason = "an hour in ms is a small number")]
+    let ms = (hours * HOUR as f64) as i64;
+    ms
+}
+
 /// The reference's short form: `1m` below a minute, minutes to 59, hours to 47, then days, each rounded; `0m` at
 /// zero and below.
 pub fn short(ms: i64) -> String {

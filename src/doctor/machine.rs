@@ -200,7 +200,7 @@ fn phone(host: &Host) -> Vec<Found> {
     if !has_script {
         found.push(
             Finding::new(Code::TermuxBootMissing, "~/.termux/boot", "holds no script")
-                .remedy("install Termux:Boot and put a script there that starts what has to run")
+                .remedy("install Termux:Boot, and run `sh termux/install`: docs/termux.md")
                 .into(),
         );
     }

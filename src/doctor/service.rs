@@ -91,7 +91,7 @@ fn running(unit: &Unit, state: &UnitState) -> Vec<Found> {
         let finding = Finding::new(Code::ServiceDisabled, name.clone(), format!("is {}", state.file));
         found.push(finding.remedy(format!("`{systemctl} enable {name}`")).into());
     }
-    if !["active", "activating", "reloading"].contains(&state.active.as_str()) {
+    if !state.is_running() {
         let result = match state.result.as_str() {
             "" | "success" => String::new(),
             result => format!(" ({result})"),

@@ -2,9 +2,12 @@
 
 use std::cell::RefCell;
 
+use crate::core::cooldown::{Ladders, Rests};
 use crate::core::credential::CLAUDE_CLI_PROFILE;
 use crate::core::model_ref::BUILT_IN_ALIASES;
+use crate::core::provider;
 use crate::core::secret::Secret;
+use crate::core::span;
 use crate::format::config::{Node, Origin, Problem};
 use crate::format::section::{Notes, Section};
 
@@ -33,6 +36,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// `session.store`: where sessions are remembered, as written.
     pub session_store: Option<String>,
+    /// `auth.cooldowns`: how long profiles rest after failures.
+    pub rests: Rests,
     /// Keys that nobody knows in sections that we know whole.
     pub unknown_keys: Vec<Problem>,
 }
@@ -116,6 +121,8 @@ pub struct Gateway {
     pub port: Option<u64>,
     /// Where it listens.
     pub bind: Option<String>,
+    /// The address of the bind mode `custom`.
+    pub custom_bind_host: Option<String>,
     /// The token or the password, the one that `auth.mode` names first.
     pub secret: Option<Secret>,
     /// `token` or `password`.
@@ -196,13 +203,16 @@ fn read_auth(auth: &Section<'_>, config: &mut Config) {
         "billingMaxHours",
         "failureWindowHours",
     ]);
-    for key in ["billingBackoffHours", "billingMaxHours", "failureWindowHours"] {
-        cooldowns.positive(key);
-    }
     let by_provider = cooldowns.section("billingBackoffHoursByProvider");
-    for provider in by_provider.keys() {
-        by_provider.positive(provider);
-    }
+    let hours = |section: &Section<'_>, key: &str| section.positive(key).map(span::of_hours);
+    let default = Ladders::default();
+    let general = Ladders {
+        billing_first_ms: hours(&cooldowns, "billingBackoffHours").unwrap_or(default.billing_first_ms),
+        billing_longest_ms: hours(&cooldowns, "billingMaxHours").unwrap_or(default.billing_longest_ms),
+        window_ms: hours(&cooldowns, "failureWindowHours").unwrap_or(default.window_ms),
+    };
+    let own = by_provider.keys().filter_map(|id| Some((provider::normalize(id), hours(&by_provider, id)?)));
+    config.rests = Rests { general, billing_first_ms: own.collect() };
 }
 
 fn read_models(models: &Section<'_>, config: &mut Config) {
@@ -313,6 +323,7 @@ fn read_gateway(gateway: &Section<'_>, config: &mut Config) {
         mode: gateway.text("mode").and_then(trimmed),
         port,
         bind: gateway.text("bind").and_then(trimmed),
+        custom_bind_host: gateway.text("customBindHost").and_then(trimmed),
         secret: secrets.into_iter().flatten().find(|secret| !secret.trim().is_empty()).map(Secret::new),
         auth_mode,
     };

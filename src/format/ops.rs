@@ -35,6 +35,8 @@ pub struct Ops {
     pub external_refresh: ExternalRefresh,
     /// `exporter`.
     pub exporter: ExporterOps,
+    /// `gateway`.
+    pub gateway: GatewayOps,
     /// `monitor`.
     pub monitor: MonitorOps,
     /// `providers`, under their catalogue ids.
@@ -52,6 +54,25 @@ pub struct ExporterOps {
     pub is_for_all_agents: bool,
     /// Whether `exporter.labels` is `full`.
     pub is_full: bool,
+}
+
+/// What happens when a subscription cannot serve a request and a paid key could.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Metered {
+    /// The key serves it.
+    Allow,
+    /// Nothing serves it.
+    Deny,
+    /// The key serves it, and that is told.
+    #[default]
+    Notify,
+}
+
+/// The settings of the gateway that the Node program does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GatewayOps {
+    /// `gateway.metered`.
+    pub metered: Metered,
 }
 
 /// What stands in the place of the catalogue's endpoints and clients.
@@ -88,7 +109,7 @@ const PROVIDER_KEYS: &[&str] =
 pub fn read(tree: &Node) -> Result<Ops, Vec<Problem>> {
     let notes = RefCell::new(Notes::default());
     let root = Section::root(tree, &notes);
-    root.closed(&["check", "exporter", "monitor", "providers", "refresh"]);
+    root.closed(&["check", "exporter", "gateway", "monitor", "providers", "refresh"]);
     let check = root.section("check");
     check.closed(&["warnAfter", "refreshable"]);
     let refresh = root.section("refresh");
@@ -107,6 +128,7 @@ pub fn read(tree: &Node) -> Result<Ops, Vec<Problem>> {
             _ => ExternalRefresh::Direct,
         },
         exporter: exporter(&root.section("exporter")),
+        gateway: gateway(&root.section("gateway")),
         monitor: ops_monitor::read(&root.section("monitor")),
         providers: providers(&root.section("providers")),
     };
@@ -128,6 +150,16 @@ fn exporter(section: &Section<'_>) -> ExporterOps {
         agents: if is_word { Vec::new() } else { section.texts("agents") },
         is_full: section.one_of("labels", &["minimal", "full"]) == Some("full"),
     }
+}
+
+fn gateway(section: &Section<'_>) -> GatewayOps {
+    section.closed(&["metered"]);
+    let metered = match section.one_of("metered", &["allow", "notify", "deny"]) {
+        Some("allow") => Metered::Allow,
+        Some("deny") => Metered::Deny,
+        _ => Metered::Notify,
+    };
+    GatewayOps { metered }
 }
 
 fn providers(section: &Section<'_>) -> Vec<(String, ProviderOps)> {
@@ -166,7 +198,7 @@ pub fn parse_span(text: &str) -> Result<i64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ExternalRefresh, Ops, read};
+    use super::{ExternalRefresh, Metered, Ops, read};
     use crate::core::report::Refreshable;
     use crate::format::config::parse;
 
@@ -180,7 +212,9 @@ mod tests {
     fn every_key_is_optional() {
         assert_eq!(ops("{}").unwrap(), Ops::default());
         let all =
-            ops("{check:{warnAfter:'1h 30m',refreshable:'lenient'},refresh:{external:'never'}}").unwrap();
+            ops("{check:{warnAfter:'1h 30m',refreshable:'lenient'},refresh:{external:'never'},gateway:{metered:'deny'}}")
+                .unwrap();
+        assert_eq!(all.gateway.metered, Metered::Deny);
         assert_eq!(all.warn_after_ms, Some(5_400_000));
         assert_eq!(all.refreshable, Some(Refreshable::Lenient));
         assert_eq!(all.external_refresh, ExternalRefresh::Never);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, Response, StatusCode, header};
 use axum::routing::{any, get};
@@ -15,7 +15,7 @@ use crate::core::upstream::Surface;
 use crate::format::gateway_request::Asked;
 use crate::gateway::reply::{self, Refusal};
 use crate::gateway::view::View;
-use crate::gateway::{Gateway, agents, commands, forward};
+use crate::gateway::{Gateway, agents, commands, dashboard, forward};
 use crate::render;
 
 /// The largest request: a few images. The API of Anthropic takes 32 MB.
@@ -37,12 +37,12 @@ pub(super) fn router(gateway: Arc<Gateway>) -> Router {
         };
         router = router.route(surface.path(), any(answer));
     }
-    router.fallback(nowhere).with_state(gateway)
+    router.merge(dashboard::router()).fallback(nowhere).with_state(gateway)
 }
 
 async fn asked(gateway: &Arc<Gateway>, surface: Surface, request: Request) -> Response<Body> {
     let (head, body) = request.into_parts();
-    if let Err(refusal) = gateway.door().check(&head.headers) {
+    if let Err(refusal) = gateway.admits(&head.headers) {
         return refusal.answer(surface);
     }
     if head.method != Method::POST {
@@ -52,7 +52,7 @@ async fn asked(gateway: &Arc<Gateway>, surface: Surface, request: Request) -> Re
         answer.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
         return answer;
     }
-    let Ok(body) = to_bytes(body, LARGEST_REQUEST).await else {
+    let Ok(body) = body_of(&head.headers, body).await else {
         let message =
             format!("the request is larger than {} MiB, or broke off", LARGEST_REQUEST / 1024 / 1024);
         return Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", message).answer(surface);
@@ -72,6 +72,16 @@ async fn asked(gateway: &Arc<Gateway>, surface: Surface, request: Request) -> Re
     forward::answer(gateway, surface, &head.headers, (asked, body), (view, visit)).await
 }
 
+/// The whole body. One that says beforehand that it is too large is not read at all.
+async fn body_of(headers: &HeaderMap, body: Body) -> Result<Bytes, ()> {
+    let length =
+        headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > LARGEST_REQUEST as u64) {
+        return Err(());
+    }
+    to_bytes(body, LARGEST_REQUEST).await.map_err(drop)
+}
+
 async fn alive() -> &'static str {
     "ok\n"
 }
@@ -88,7 +98,7 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> (StatusCode, String) {
 }
 
 async fn status(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response<Body> {
-    if let Err(refusal) = gateway.door().check(&headers) {
+    if let Err(refusal) = gateway.admits(&headers) {
         return refusal.answer(Surface::ChatCompletions);
     }
     let view = match viewed(&gateway, &headers).await {
@@ -109,7 +119,7 @@ async fn viewed(gateway: &Arc<Gateway>, headers: &HeaderMap) -> Result<Arc<View>
 /// What is remembered of conversations: of the agent that is named, else of every one that is in use.
 async fn sessions(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Response<Body> {
     let entered = async {
-        gateway.door().check(&headers)?;
+        gateway.admits(&headers)?;
         let view = viewed(&gateway, &headers).await?;
         gateway.agents.sessions(&view);
         let named = agents::agent_header(&headers)?.is_some();
@@ -149,7 +159,7 @@ async fn models(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Resp
     // Anthropic's clients name a version; their list looks a little different.
     let surface =
         if headers.contains_key("anthropic-version") { Surface::Messages } else { Surface::ChatCompletions };
-    if let Err(refusal) = gateway.door().check(&headers) {
+    if let Err(refusal) = gateway.admits(&headers) {
         return refusal.answer(surface);
     }
     let ids = match viewed(&gateway, &headers).await {
@@ -181,7 +191,7 @@ async fn models(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) -> Resp
 
 async fn nowhere(State(gateway): State<Arc<Gateway>>, request: Request) -> Response<Body> {
     let (head, _): (_, Body) = request.into_parts();
-    if let Err(refusal) = gateway.door().check(&head.headers) {
+    if let Err(refusal) = gateway.admits(&head.headers) {
         return refusal.answer(Surface::ChatCompletions);
     }
     let message = "there is nothing here; the API is below /v1";

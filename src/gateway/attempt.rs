@@ -110,7 +110,7 @@ impl Forward<'_> {
             let body = if secret.is_empty() { body } else { body.replace(secret, "****") };
             let mut answer = Response::new(Body::from(body));
             *answer.status_mut() = status;
-            *answer.headers_mut() = reply::passed_on(&headers);
+            *answer.headers_mut() = reply::passed_on(&headers, &candidate.secret);
             self.sign(&mut answer, candidate);
             return Tried::TheRequest(Box::new(answer));
         }
@@ -169,7 +169,7 @@ impl Forward<'_> {
         drop(trial);
         let mut answer = Response::new(Body::new(Whole { first, rest }));
         *answer.status_mut() = status;
-        *answer.headers_mut() = reply::passed_on(&headers);
+        *answer.headers_mut() = reply::passed_on(&headers, &candidate.secret);
         self.sign(&mut answer, candidate);
         Tried::Answered(Box::new(answer))
     }

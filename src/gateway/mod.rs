@@ -8,41 +8,46 @@ mod auth_line;
 mod catalogue;
 mod choice;
 mod commands;
+pub mod daemon;
+mod dashboard;
 mod forward;
+pub mod log;
+mod metered;
+mod numbers;
+mod operation;
 mod pool;
+mod record;
 mod reply;
 mod sessions;
+mod tokens;
 mod view;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Mutex, watch};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::Mutex;
 
-use crate::clock::{Clock, Deadline};
+use crate::clock::Clock;
+use crate::core::credential::EpochMs;
 use crate::core::secret::Secret;
 use crate::core::upstream::Surface;
 use crate::exit::CommandError;
 use crate::process::Process;
 use crate::refresh::{self, Outcome, Refresher};
+use crate::sys::guests::Guests;
 use crate::sys::http_client::Lasting;
-use crate::sys::http_server::{self, Limits};
-use crate::sys::signals;
+use crate::sys::random;
 use crate::workspace::Request;
 use access::Door;
 use agents::Agents;
+use daemon::Settings;
+use dashboard::Desk;
+use log::{Level, Log};
+use metered::Crossings;
+use numbers::Numbers;
+use operation::Scraper;
 use pool::Pool;
 use view::{Candidate, View};
-
-/// How often changes on the host are looked for, and uses of profiles written behind.
-const TICK: Duration = Duration::from_secs(1);
-/// Connections at a time.
-const CONNECTIONS: usize = 1024;
-/// How long streams may still take after a stop.
-const DRAIN: Duration = Duration::from_secs(30);
 
 /// The runtime.
 pub struct Gateway {
@@ -57,30 +62,23 @@ pub struct Gateway {
     /// The agents beside the one of `view`, and the sessions of all.
     agents: Agents,
     upstream: Lasting,
+    desk: Desk,
     /// One refresh at a time: whoever waited finds the new tokens.
     renewing: Mutex<()>,
-}
-
-/// Where and how to serve.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The port; 0 lets the system choose.
-    pub port: u16,
-    /// `loopback` or another bind mode of the config.
-    pub bind: Bind,
-    /// A token that counts instead of that of the config.
-    pub token: Option<Secret>,
-}
-
-/// Which addresses are served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bind {
-    /// Those of this host alone.
-    Loopback,
-    /// All of them.
-    All,
-    /// One.
-    One(IpAddr),
+    /// What this run of the gateway is called in the ids of its requests.
+    name: String,
+    started: EpochMs,
+    /// Whether others than programs of this host can reach it.
+    is_open: bool,
+    /// Why the host cannot be read as it is now, while what was read before serves on.
+    trouble: ArcSwapOption<String>,
+    /// Why what is known of the profiles is not saved.
+    unsaved: ArcSwapOption<String>,
+    log: Log,
+    numbers: Arc<Numbers>,
+    crossings: Crossings,
+    guests: Arc<Guests>,
+    scraper: Scraper,
 }
 
 impl Gateway {
@@ -92,28 +90,47 @@ impl Gateway {
         settings: &Settings,
     ) -> Result<Self, CommandError> {
         let view = View::load(process, clock, &request)?;
-        let door = door(&view, settings.token.as_ref());
-        if settings.bind != Bind::Loopback && door.secret.is_none() {
-            return Err(CommandError::refused(
-                "refusing to listen beyond this host without a token or password",
-            )
+        let door = door(&view, settings.secret.as_ref());
+        if settings.is_open() && door.secret.is_none() {
+            return Err(CommandError::refused(format!(
+                "refusing to listen on {} without a token or password: whoever reaches it would use your credentials",
+                settings.bind
+            ))
+            .hint("set gateway.auth.token or OPENCLAW_GATEWAY_TOKEN, or pass --token @FILE")
             .hint("`openclaw doctor --generate-gateway-token` makes one"));
         }
         let agents = Agents::default();
         agents.sessions(&view);
         let upstream = Lasting::new()
             .map_err(|reason| CommandError::io(format!("failed to set up the HTTP client: {reason}")))?;
+        let name = random::hex(4)
+            .map_err(|error| CommandError::io(format!("the system has no random numbers: {error}")))?;
+        let numbers = Arc::new(Numbers::default());
+        let pool = Pool::default();
+        pool.set_rests(&view.workspace.config.rests);
         Ok(Self {
+            scraper: Scraper::start(process, clock, &request.installation, &view.workspace.ops.exporter),
+            log: Log::new(process, clock, settings.log, Arc::clone(&numbers)),
             process: process.clone(),
             clock: clock.clone(),
             request,
             view: ArcSwap::from_pointee(view),
             door: ArcSwap::from_pointee(door),
-            given: settings.token.clone(),
-            pool: Pool::default(),
+            given: settings.secret.clone(),
+            pool,
             agents,
             upstream,
+            desk: Desk::new(process)
+                .map_err(|error| CommandError::io(format!("no random numbers: {error}")))?,
             renewing: Mutex::new(()),
+            name: name.expose().to_owned(),
+            started: clock.now().timestamp_millis(),
+            is_open: settings.is_open(),
+            trouble: ArcSwapOption::empty(),
+            unsaved: ArcSwapOption::empty(),
+            numbers,
+            crossings: Crossings::default(),
+            guests: Arc::default(),
         })
     }
 
@@ -125,8 +142,12 @@ impl Gateway {
         self.door.load_full()
     }
 
+    fn now(&self) -> EpochMs {
+        self.clock.now().timestamp_millis()
+    }
+
     fn log(&self, line: &str) {
-        self.process.write_stderr(&format!("{}\n", crate::render::printable(line)));
+        self.log.say(Level::Warning, line);
     }
 
     /// How many of the configured models some credential could serve now.
@@ -153,15 +174,39 @@ impl Gateway {
     /// Reads the host again. What cannot be read now leaves everything as it was.
     fn reload(&self) {
         let written = self.pool.written();
-        match View::load(&self.process, &self.clock, &self.request) {
-            Ok(view) => {
-                self.door.store(Arc::new(door(&view, self.given.as_ref())));
+        let loaded = View::load(&self.process, &self.clock, &self.request).and_then(|view| {
+            let door = door(&view, self.given.as_ref());
+            if self.is_open && door.secret.is_none() {
+                let why = "the token is gone, and the gateway can be reached from beyond this host";
+                return Err(CommandError::refused(why));
+            }
+            Ok((view, door))
+        });
+        match loaded {
+            Ok((view, door)) => {
+                self.pool.set_rests(&view.workspace.config.rests);
+                self.door.store(Arc::new(door));
                 self.view.store(Arc::new(view));
                 self.agents.follow(&self.view(), &self.clock);
                 self.agents.reload(&self.clock, |id| self.load_agent(id).ok());
                 self.pool.forget(written);
+                self.desk.tell_change();
+                self.numbers.reload_applied.one();
+                if self.trouble.swap(None).is_some() {
+                    self.log.say(Level::Info, "the host can be read again; what is there now serves");
+                }
             }
-            Err(error) => self.log(&format!("the change was passed over: {}", error.message())),
+            Err(error) => {
+                self.numbers.reload_refused.one();
+                let is_known = self.trouble.load().as_ref().is_some_and(|known| **known == error.message());
+                if !is_known {
+                    self.log(&format!(
+                        "the change was passed over, what was read before serves on: {}",
+                        error.message()
+                    ));
+                    self.trouble.store(Some(Arc::new(error.message().to_owned())));
+                }
+            }
         }
     }
 
@@ -185,6 +230,11 @@ impl Gateway {
             outcome
         });
         let outcome = renewed.await.map_err(|_| "the refresh ended with an internal error".to_owned())?;
+        match &outcome {
+            Outcome::Adopted { .. } | Outcome::Fresh { .. } => {}
+            Outcome::Renewed { .. } | Outcome::Parked { .. } => self.numbers.refresh_renewed.one(),
+            _ => self.numbers.refresh_failed.one(),
+        }
         let message = match outcome {
             Outcome::Adopted { .. }
             | Outcome::Fresh { .. }
@@ -214,91 +264,4 @@ impl Gateway {
 
 fn door(view: &View, given: Option<&Secret>) -> Door {
     Door { secret: given.cloned().or_else(|| view.workspace.gateway_secret().cloned()) }
-}
-
-/// The sockets of a gateway. Loopback is served on both families where there are two.
-pub fn listen(settings: &Settings) -> Result<Vec<TcpListener>, (SocketAddr, std::io::Error)> {
-    let bind = |ip: IpAddr, port: u16| {
-        let address = SocketAddr::new(ip, port);
-        TcpListener::bind(address).map_err(|error| (address, error))
-    };
-    match settings.bind {
-        Bind::All => Ok(vec![bind(Ipv4Addr::UNSPECIFIED.into(), settings.port)?]),
-        Bind::One(ip) => Ok(vec![bind(ip, settings.port)?]),
-        Bind::Loopback => {
-            let first = bind(Ipv4Addr::LOCALHOST.into(), settings.port)?;
-            let port = first.local_addr().map_or(settings.port, |address| address.port());
-            let second = bind(Ipv6Addr::LOCALHOST.into(), port).ok();
-            Ok(std::iter::once(first).chain(second).collect())
-        }
-    }
-}
-
-/// Serves until a signal comes; `ready` is called once requests are taken. Tells whether every answer was finished.
-pub fn run(gateway: Gateway, listeners: Vec<TcpListener>, ready: impl FnOnce()) -> std::io::Result<bool> {
-    signals::leave_to_the_daemon();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(async {
-        let gateway = Arc::new(gateway);
-        let (stop, stopping) = watch::channel(false);
-        let signals = tokio::spawn(listen_to_signals(Arc::clone(&gateway), stop));
-        let ticking = tokio::spawn(tick(Arc::clone(&gateway)));
-        ready();
-        let limits = Limits { connections: CONNECTIONS, drain: DRAIN };
-        let served = http_server::serve(listeners, api::router(Arc::clone(&gateway)), limits, stopping).await;
-        signals.abort();
-        ticking.abort();
-        for failure in gateway.pool.flush(&gateway.clock) {
-            gateway.log(&format!("what is known of the profiles could not be saved: {failure}"));
-        }
-        for problem in gateway.agents.sync(&gateway.clock, true) {
-            gateway.log(&problem);
-        }
-        served
-    })
-}
-
-async fn listen_to_signals(gateway: Arc<Gateway>, stop: watch::Sender<bool>) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hang_up.recv() => {
-                let gateway = Arc::clone(&gateway);
-                drop(tokio::task::spawn_blocking(move || gateway.reload()).await);
-            }
-        }
-    }
-    // Nobody waits any more when the server has ended by itself.
-    let _ = stop.send(true);
-    Ok(())
-}
-
-/// Writes behind and reads again, for as long as it runs.
-async fn tick(gateway: Arc<Gateway>) {
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let gateway = Arc::clone(&gateway);
-        let done = tokio::task::spawn_blocking(move || {
-            for failure in gateway.pool.flush(&gateway.clock) {
-                gateway.log(&format!("what is known of the profiles could not be saved: {failure}"));
-            }
-            for problem in gateway.agents.sync(&gateway.clock, false) {
-                gateway.log(&problem);
-            }
-            // What was used must be read again before it can be forgotten.
-            let is_current = gateway.view().workspace.seen.is_current(Deadline::after(TICK))
-                && gateway.agents.are_current(Deadline::after(TICK));
-            if !is_current || gateway.pool.written() > 0 {
-                gateway.reload();
-            }
-        });
-        // A tick that panicked is the next one's business.
-        drop(done.await);
-    }
 }

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+
 use crate::clock::Clock;
-use crate::core::cooldown::{self, Gate, Ladders, Used};
+use crate::core::cooldown::{self, Gate, Rests, Used};
 use crate::core::credential::EpochMs;
 use crate::core::store::UsageStats;
 use crate::workspace::store::CredentialStore;
@@ -41,7 +43,7 @@ pub(super) struct Pool {
     trials: Arc<Mutex<HashSet<Holder>>>,
     /// Held while uses are written: two at once would write one use twice.
     writing: Mutex<()>,
-    ladders: Ladders,
+    rests: ArcSwap<Rests>,
 }
 
 /// The right to try a profile that has failed; the next one may when it is dropped.
@@ -71,13 +73,25 @@ pub(super) enum Permit {
 }
 
 impl Pool {
+    /// From now on failures make profiles rest for that long.
+    pub(super) fn set_rests(&self, rests: &Rests) {
+        if **self.rests.load() != *rests {
+            self.rests.store(Arc::new(rests.clone()));
+        }
+    }
+
     /// What is known of a profile: what its store said, and what has happened since.
     pub(super) fn stats(&self, holder: &Holder, stored: &UsageStats) -> UsageStats {
         let outcomes = locked(&self.outcomes);
         let own = outcomes.iter().filter(|outcome| outcome.holder == *holder);
         own.fold(stored.clone(), |stats, outcome| {
-            cooldown::after(&stats, outcome.used, outcome.at, &self.ladders)
+            cooldown::after(&stats, outcome.used, outcome.at, &self.rests.load().of(&outcome.provider))
         })
+    }
+
+    /// Whether a profile must not be used at an instant.
+    pub(super) fn rests(&self, holder: &Holder, stored: &UsageStats, now: EpochMs) -> bool {
+        matches!(cooldown::gate(&self.stats(holder, stored), now), Gate::Resting(_))
     }
 
     /// Whether a profile may be used at an instant.
@@ -149,8 +163,8 @@ impl Pool {
             {
                 let id = &outcome.holder.id;
                 let known = store.usage.iter().find(|(known, _)| known == id).map(|(_, stats)| stats.clone());
-                let stats =
-                    cooldown::after(&known.unwrap_or_default(), outcome.used, outcome.at, &self.ladders);
+                let ladders = self.rests.load().of(&outcome.provider);
+                let stats = cooldown::after(&known.unwrap_or_default(), outcome.used, outcome.at, &ladders);
                 store.set_usage(id, stats);
                 if outcome.used == Used::Worked {
                     store.set_last_good(&outcome.provider, id);

@@ -1,10 +1,11 @@
 //! Answers of our own, in the words of the client's API. The one place where failures become status codes.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::core::failure::FailureClass;
+use crate::core::secret::Secret;
 use crate::core::upstream::Surface;
 
 /// Why a request got no answer from a model.
@@ -79,6 +80,27 @@ impl Refusal {
     }
 }
 
+/// What a stream whose provider broke off says before it ends, as an event of the client's API.
+pub(super) fn broken_stream(surface: Surface) -> Bytes {
+    let message = "the provider broke off within its answer";
+    let text = match surface {
+        Surface::CountTokens | Surface::Messages => {
+            let error = json!({"type": "error", "error": {"type": "api_error", "message": message}});
+            format!("\n\nevent: error\ndata: {error}\n\n")
+        }
+        Surface::ChatCompletions => {
+            let error = json!({"error": {"message": message, "type": "api_error", "code": Value::Null, "param": Value::Null}});
+            format!("\n\ndata: {error}\n\n")
+        }
+        Surface::Responses => {
+            let error =
+                json!({"type": "error", "code": "api_error", "message": message, "param": Value::Null});
+            format!("\n\nevent: error\ndata: {error}\n\n")
+        }
+    };
+    Bytes::from(text)
+}
+
 /// A JSON document as an answer.
 pub(super) fn json_answer(status: StatusCode, document: &Value) -> Response<Body> {
     let mut answer = Response::new(Body::from(document.to_string()));
@@ -91,15 +113,19 @@ pub(super) fn json_answer(status: StatusCode, document: &Value) -> Response<Body
 const PASSED_ON: &[&str] = &["content-type", "cache-control", "request-id", "x-request-id", "retry-after"];
 const PASSED_ON_BEGINNINGS: &[&str] = &["anthropic-ratelimit-", "x-ratelimit-", "openai-"];
 
-/// The headers of a provider's answer that go on to the client.
-pub(super) fn passed_on(headers: &HeaderMap) -> HeaderMap {
+/// The headers of a provider's answer that go on to the client; none that repeats the credential.
+pub(super) fn passed_on(headers: &HeaderMap, secret: &Secret) -> HeaderMap {
+    let secret = secret.expose().trim().as_bytes();
+    let repeats = |value: &HeaderValue| {
+        !secret.is_empty() && value.as_bytes().windows(secret.len()).any(|window| window == secret)
+    };
     let is_meant = |name: &HeaderName| {
         let name = name.as_str();
         PASSED_ON.contains(&name) || PASSED_ON_BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
     };
     headers
         .iter()
-        .filter(|(name, _)| is_meant(name))
+        .filter(|(name, value)| is_meant(name) && !repeats(value))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }

@@ -13,9 +13,10 @@ use crate::core::snapshot::{ProfileRecord, Snapshot};
 use crate::core::store::UsageStats;
 use crate::core::upstream::{self, Surface};
 use crate::exit::CommandError;
-use crate::gateway::pool::{Holder, Pool};
+use crate::gateway::pool::{Holder, Permit, Pool};
 use crate::process::Process;
 use crate::sync;
+use crate::usage;
 use crate::workspace::{Request, Workspace};
 
 /// How long a host may take to load.
@@ -55,9 +56,29 @@ impl View {
         Ok(Self { workspace, snapshot })
     }
 
+    /// The judgement over it, with what is remembered of subscriptions.
+    pub(super) fn page(&self, clock: &Clock) -> Report {
+        let usage = usage::remembered(&self.workspace, &self.snapshot);
+        Report { usage: Some(usage), ..self.report(clock) }
+    }
+
     /// The judgement over it.
     pub(super) fn report(&self, clock: &Clock) -> Report {
         assess(&self.snapshot, clock.now(), &Policy::default())
+    }
+
+    /// The profile that would serve each configured model now.
+    pub(super) fn next(&self, pool: &Pool, now: EpochMs) -> Vec<String> {
+        let is_usable = |candidate: &Candidate| match &candidate.holder {
+            Some((holder, stored)) => !matches!(pool.permit(holder, stored, now), Permit::Resting(_)),
+            None => true,
+        };
+        let models = self.models(None, None).unwrap_or_default();
+        let first = |model: &ModelRef| {
+            let of = |surface: &Surface| self.candidates(model, *surface, pool, now).ok();
+            Surface::ALL.iter().find_map(of)?.into_iter().find(is_usable)
+        };
+        models.iter().filter_map(first).map(|candidate| candidate.name).collect()
     }
 
     /// What serves a model, in the order in which it is tried: profiles, then the environment, then keys of files. The
@@ -119,6 +140,18 @@ impl View {
             keys.map(|key| made(key.source.clone(), Material::ApiKey { key: None }, key.secret.clone())),
         );
         if candidates.is_empty() { Err(format!("there is no credential for {id}")) } else { Ok(candidates) }
+    }
+
+    /// The first of some profiles that would be tried before `name` if none of them had to rest.
+    pub(super) fn preferred<'p>(&self, provider: &str, some: &'p [String], name: &str) -> Option<&'p str> {
+        if some.is_empty() {
+            return None;
+        }
+        // Without an order subscriptions come before keys, and what is no profile always comes last.
+        let order = self.workspace.rules(provider).explicit.unwrap_or_default();
+        let place = |id: &str| order.iter().position(|known| known == id).unwrap_or(usize::MAX);
+        let is_before = |id: &&String| order.is_empty() || place(id) < place(name);
+        some.iter().filter(is_before).min_by_key(|id| place(id)).map(String::as_str)
     }
 
     /// What a profile sends.

@@ -3,9 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-use subtle::ConstantTimeEq;
-
-use crate::core::secret::Secret;
+use crate::core::secret::{self, Secret};
 use crate::exit::CommandError;
 use crate::sys::files::{self, ReadFailure};
 
@@ -87,11 +85,7 @@ pub fn token(path: &Path) -> Result<Secret, CommandError> {
 
 /// Whether an `Authorization` header shows the token. How much of it is right cannot be timed.
 pub fn shows(header: Option<&str>, token: &Secret) -> bool {
-    let shown = header.and_then(|header| {
-        let (scheme, rest) = header.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| rest.trim())
-    });
-    shown.is_some_and(|shown| shown.as_bytes().ct_eq(token.expose().as_bytes()).into())
+    header.and_then(secret::bearer).is_some_and(|shown| token.is_shown_by(shown))
 }
 
 /// Where this host itself reaches a listener.

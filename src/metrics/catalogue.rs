@@ -7,6 +7,8 @@ pub enum Kind {
     Counter,
     /// It goes up and down.
     Gauge,
+    /// How many of something stayed below each of some bounds.
+    Histogram,
 }
 
 impl Kind {
@@ -15,6 +17,7 @@ impl Kind {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
         }
     }
 }
@@ -39,12 +42,17 @@ const SOURCE: &[&str] = &["agent", "source"];
 
 macro_rules! metrics {
     ($($constant:ident, $name:literal, $kind:ident, $labels:expr, $help:literal;)*) => {
-        $(#[doc = $help] pub const $constant: Metric =
-            Metric { name: $name, kind: Kind::$kind, labels: $labels, help: $help };)*
-        /// Every metric.
-        pub const METRICS: &[&Metric] = &[$(&$constant),*];
+        $(#[doc = $help] pub const $constant: $crate::metrics::catalogue::Metric = $crate::metrics::catalogue::Metric {
+            name: $name,
+            kind: $crate::metrics::catalogue::Kind::$kind,
+            labels: $labels,
+            help: $help,
+        };)*
+        /// Every metric of this table.
+        pub const METRICS: &[&$crate::metrics::catalogue::Metric] = &[$(&$constant),*];
     };
 }
+pub(crate) use metrics;
 
 metrics! {
     CHECK_DURATION, "openclaw_check_duration_seconds", Gauge, &["agent"],
@@ -134,13 +142,13 @@ metrics! {
     USAGE_USED, "openclaw_usage_used_ratio", Gauge, &["agent", "provider", "profile", "type", "window"],
         "How much of a usage window is used, 0 to 1.";
     PROCESS_CPU, "process_cpu_seconds_total", Counter, &[],
-        "User and system time of the exporter.";
+        "User and system time of the process.";
     PROCESS_HANDLES, "process_open_fds", Gauge, &[],
-        "Open files and sockets of the exporter.";
+        "Open files and sockets of the process.";
     PROCESS_RESIDENT, "process_resident_memory_bytes", Gauge, &[],
-        "Resident memory of the exporter.";
+        "Resident memory of the process.";
     PROCESS_STARTED, "process_start_time_seconds", Gauge, &[],
-        "When the exporter was started.";
+        "When the process was started.";
     PROCESS_THREADS, "process_threads", Gauge, &[],
-        "Threads of the exporter.";
+        "Threads of the process.";
 }

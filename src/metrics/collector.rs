@@ -177,7 +177,7 @@ fn profiles(samples: &Samples<'_>) -> String {
     })
 }
 
-fn written(families: &dyn Fn(Sink<'_>)) -> String {
+pub(crate) fn written(families: &dyn Fn(Sink<'_>)) -> String {
     let mut text = String::with_capacity(16 * 1024);
     families(&mut |family| {
         // It fails on a family without name or samples alone, and there is none.

@@ -11,7 +11,7 @@ use crate::core::read_error::ReadError;
 use crate::core::report::{Policy, Refreshable};
 use crate::core::snapshot::{Snapshot, SourceState};
 use crate::exit::CommandError;
-use crate::format::ops::ExternalRefresh;
+use crate::format::ops::{ExporterOps, ExternalRefresh};
 use crate::metrics::collector::{AgentView, History};
 use crate::process::Process;
 use crate::sync;
@@ -37,6 +37,16 @@ pub enum Agents {
     Default,
     /// These.
     Named(Vec<String>),
+}
+
+impl From<&ExporterOps> for Agents {
+    fn from(ops: &ExporterOps) -> Self {
+        match ops {
+            ExporterOps { is_for_all_agents: true, .. } => Self::All,
+            ExporterOps { agents, .. } if agents.is_empty() => Self::Default,
+            ExporterOps { agents, .. } => Self::Named(agents.clone()),
+        }
+    }
 }
 
 /// The host as the exporter sees it.

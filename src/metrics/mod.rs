@@ -7,11 +7,12 @@
 pub mod access;
 pub mod catalogue;
 pub mod collector;
-mod family;
+pub(crate) mod family;
+pub mod gateway;
 pub mod host;
 pub mod label;
 mod pages;
-mod samples;
+pub(crate) mod samples;
 mod self_scrape;
 pub mod server;
 mod sources;

@@ -32,6 +32,10 @@ impl Page {
         }
     }
 
+    pub(super) fn file(content_type: &'static str, text: &str) -> Self {
+        Self { status: 200, content_type, body: text.as_bytes().to_vec(), headers: Vec::new() }
+    }
+
     pub(super) fn html(text: String) -> Self {
         Self {
             status: 200,

@@ -20,7 +20,7 @@ use crate::sys::procfs::Footprint;
 const STATUSES: &[Status] = &[Status::Expired, Status::Expiring, Status::Missing, Status::Ok, Status::Static];
 
 /// Where families go.
-pub(super) type Sink<'s> = &'s mut dyn FnMut(MetricFamily);
+pub(crate) type Sink<'s> = &'s mut dyn FnMut(MetricFamily);
 
 /// What one scrape tells, ready to be handed on family by family.
 pub(super) struct Samples<'o> {
@@ -121,21 +121,21 @@ impl Profile<'_> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "ms of this millennium fit into the 53 bits of a double")]
-pub(super) fn seconds(instant: EpochMs) -> f64 {
+pub(crate) fn seconds(instant: EpochMs) -> f64 {
     instant as f64 / 1000.0
 }
 
 #[expect(clippy::cast_precision_loss, reason = "no count gets that far")]
-pub(super) fn count(number: impl TryInto<u64>) -> f64 {
+pub(crate) fn count(number: impl TryInto<u64>) -> f64 {
     number.try_into().unwrap_or(u64::MAX) as f64
 }
 
-pub(super) fn flag(is_so: bool) -> f64 {
+pub(crate) fn flag(is_so: bool) -> f64 {
     f64::from(u8::from(is_so))
 }
 
 /// A family, filled and handed on.
-pub(super) fn family(metric: &'static Metric, sink: Sink<'_>, fill: impl FnOnce(&mut Family)) {
+pub(crate) fn family(metric: &'static Metric, sink: Sink<'_>, fill: impl FnOnce(&mut Family)) {
     let mut family = Family::new(metric);
     fill(&mut family);
     if let Some(family) = family.done() {
@@ -260,6 +260,13 @@ fn exporter(counts: &Counts, footprint: Option<Footprint>, sink: Sink<'_>) {
     one(&all::SELF_SCRAPE_FAILURES, count(counts.self_scrape_failures));
     one(&all::SERVER_REBUILDS, count(counts.rebuilds));
     one(&all::SOURCE_READS, count(counts.reads));
+    family(&all::BUILD_INFO, sink, |family| family.add([env!("CARGO_PKG_VERSION")], 1.0));
+    process(footprint, sink);
+}
+
+/// What the process takes of the machine.
+pub(crate) fn process(footprint: Option<Footprint>, sink: Sink<'_>) {
+    let mut one = |metric, value| family(metric, sink, |family| family.add([], value));
     if let Some(footprint) = footprint {
         one(&all::PROCESS_CPU, seconds(footprint.cpu_ms));
         one(&all::PROCESS_HANDLES, count(footprint.handles));
@@ -267,7 +274,6 @@ fn exporter(counts: &Counts, footprint: Option<Footprint>, sink: Sink<'_>) {
         one(&all::PROCESS_STARTED, seconds(footprint.started_ms));
         one(&all::PROCESS_THREADS, count(footprint.threads));
     }
-    family(&all::BUILD_INFO, sink, |family| family.add([env!("CARGO_PKG_VERSION")], 1.0));
 }
 
 fn deliveries(deliveries: &[Deliveries], sink: Sink<'_>) {

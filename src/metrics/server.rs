@@ -24,6 +24,7 @@ use crate::metrics::collector::{Counts, Labels, Observed, Writer};
 use crate::metrics::host::Host;
 use crate::metrics::pages::{self, Page};
 use crate::metrics::self_scrape;
+use crate::render::web::{self, Around};
 use crate::sys::connections::Connections;
 use crate::sys::daemon::{self, Wishes};
 use crate::sys::procfs;
@@ -55,6 +56,8 @@ pub struct Options {
     pub token: Option<Secret>,
     /// How often the host is looked at when nobody scrapes.
     pub interval: Duration,
+    /// The name of this host, when the status page is served too.
+    pub page: Option<String>,
     /// What labels may tell.
     pub labels: Labels,
     /// Whether panics of this process may be taken care of.
@@ -250,11 +253,44 @@ impl Exporter<'_, '_> {
                 return Page::text(401, "a bearer token is needed").header("WWW-Authenticate", "Bearer");
             }
         }
+        if let Some(page) = self.status_page(path, request.url()) {
+            return page;
+        }
         match path {
             "/" => Page::html(pages::index()),
             "/metrics" => self.metrics(),
             _ => Page::text(404, "there is /metrics, /healthz and /readyz"),
         }
+    }
+
+    /// What belongs to the status page; `?agent=ID` chooses among several.
+    fn status_page(&mut self, path: &str, url: &str) -> Option<Page> {
+        let host = self.options.page.clone()?;
+        let render = match path {
+            "/" => web::render,
+            "/live" => web::render_live,
+            "/page.js" => return Some(Page::file("text/javascript; charset=utf-8", web::SCRIPT)),
+            "/style.css" => return Some(Page::file("text/css; charset=utf-8", web::STYLE)),
+            _ => return None,
+        };
+        let query = url.split_once('?').map_or("", |(_, query)| query);
+        let words: Vec<_> = url::form_urlencoded::parse(query.as_bytes()).collect();
+        let wanted = words.iter().find(|(name, _)| name == "agent").map(|(_, id)| id.as_ref());
+        let agents = self.host.look();
+        let mut reports = agents.iter().filter_map(|agent| agent.report.as_ref());
+        let report = reports.find(|report| wanted.is_none_or(|id| report.agent_id == id));
+        let around = Around {
+            host,
+            is_polled: true,
+            all: words.iter().any(|(name, _)| name == "all"),
+            ..Around::default()
+        };
+        Some(match report {
+            Some(report) => {
+                Page::html(render(report, &around)).header("Content-Security-Policy", web::POLICY)
+            }
+            None => Page::text(503, "there is no report of this agent"),
+        })
     }
 
     fn readiness(&self) -> Page {

@@ -1,12 +1,16 @@
 //! Report in, text out. Nothing here prints.
 
+pub mod auth_words;
 pub mod doctor;
 pub mod json;
+pub mod line;
 pub mod monitor;
 pub mod page;
 pub mod plain;
 pub mod text;
+pub mod web;
 pub mod whereabouts;
+mod words;
 
 use unicode_width::UnicodeWidthStr;
 

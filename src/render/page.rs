@@ -1,7 +1,5 @@
 //! How pages for people are laid out.
 
-use std::fmt::Write;
-
 use chrono::{DateTime, Utc};
 use unicode_width::UnicodeWidthStr;
 
@@ -59,12 +57,7 @@ impl Page {
     pub(super) fn row(&mut self, margin: usize, word: Option<(&str, Verdict)>, text: &str) {
         self.text.push_str(&" ".repeat(margin));
         if let Some((word, verdict)) = word {
-            let colour = match verdict {
-                Verdict::Ok => "32",
-                Verdict::Expiring => "33",
-                Verdict::Failing => "1;31",
-            };
-            self.styled(word, colour);
+            self.styled(word, colour(verdict));
             self.text.push_str(&" ".repeat(WORD_COLUMNS.saturating_sub(word.width())));
         } else {
             self.text.push_str(&" ".repeat(WORD_COLUMNS));
@@ -106,12 +99,25 @@ impl Page {
     }
 
     fn styled(&mut self, words: &str, code: &str) {
-        if self.look.colour {
-            let _ = write!(self.text, "\u{1b}[{code}m{words}\u{1b}[0m");
-        } else {
-            self.text.push_str(words);
-        }
+        self.text.push_str(&escaped(words, code, self.look));
     }
+}
+
+/// A word in the colour of what it means.
+pub(super) fn styled(word: &str, verdict: Verdict, look: Look) -> String {
+    escaped(word, colour(verdict), look)
+}
+
+fn colour(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Ok => "32",
+        Verdict::Expiring => "33",
+        Verdict::Failing => "1;31",
+    }
+}
+
+fn escaped(words: &str, code: &str, look: Look) -> String {
+    if look.colour { format!("\u{1b}[{code}m{words}\u{1b}[0m") } else { words.to_owned() }
 }
 
 /// The first remedy as the way to go, the others as alternatives.

@@ -55,6 +55,13 @@ pub fn inherited_listener() -> io::Result<Option<TcpListener>> {
     listener.map(|listener| listener.set_nonblocking(false).map(|()| listener)).transpose()
 }
 
+/// Every TCP socket that systemd listens on for us; none where it does not.
+pub fn inherited_listeners() -> io::Result<Vec<TcpListener>> {
+    let mut inherited = listenfd::ListenFd::from_env();
+    let listeners = (0..inherited.len()).map(|at| inherited.take_tcp_listener(at));
+    listeners.filter_map(io::Result::transpose).collect()
+}
+
 /// Tells the service manager something; where there is none this does nothing.
 pub fn tell(states: &[NotifyState<'_>]) {
     // Nobody can be told that telling failed.
@@ -64,6 +71,25 @@ pub fn tell(states: &[NotifyState<'_>]) {
 /// Says that the service is up.
 pub fn tell_ready(status: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// Says that the service reads everything again; [`tell_reloaded`] ends that.
+pub fn tell_reloading() {
+    // `Type=notify-reload` wants to know since when, on the clock of the system's start.
+    match NotifyState::monotonic_usec_now() {
+        Ok(since) => tell(&[NotifyState::Reloading, since]),
+        Err(_) => tell(&[NotifyState::Reloading]),
+    }
+}
+
+/// Says that everything was read again.
+pub fn tell_reloaded() {
+    tell(&[NotifyState::Ready]);
+}
+
+/// Says what the service is doing.
+pub fn tell_status(status: &str) {
+    tell(&[NotifyState::Status(status)]);
 }
 
 /// Says that the service is about to end.
@@ -79,6 +105,11 @@ pub fn feed_watchdog() {
 /// How long the service manager waits for a sign of life, when it does.
 pub fn watchdog() -> Option<Duration> {
     sd_notify::watchdog_enabled()
+}
+
+/// How many files this process may open.
+pub fn file_limit() -> u64 {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft)
 }
 
 /// Lets this process open as many files as it may.

@@ -1,87 +1,225 @@
 //! Serving HTTP to whoever comes: half-sent requests end, connections are bounded, and a stop lets answers finish.
 
+use std::convert::Infallible;
 use std::net::TcpListener;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{Request, Response};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Sleep;
+
+use crate::sys::guests::{Guest, Guests};
 
 /// How long the head of a request may take, and how long a connection may wait for its next one.
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
+/// How long a piece of a request may let the others wait.
+const PIECE_LIMIT: Duration = Duration::from_secs(30);
 /// How long to wait before accepting again after an error: out of file handles, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The most that the head of a request may hold.
+const LARGEST_HEAD: usize = 64 * 1024;
 
 /// What a server bears.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at a time; who comes later waits in the system's queue.
+    /// Connections at a time. For who comes later one without a request under way is ended; when there is none, he waits.
     pub connections: usize,
     /// How long answers may still take after a stop.
     pub drain: Duration,
 }
 
-/// Serves until `stop` becomes true, then until every answer is finished or the drain's limit has passed. Tells whether
-/// every answer was finished.
+/// What answers.
+pub trait App: Clone + Send + Sync + 'static {
+    /// Answers one request.
+    fn answer(&self, request: Request<Body>) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// Whether a server is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// It serves.
+    No,
+    /// It finishes what it has begun.
+    Drain,
+    /// It ends.
+    Now,
+}
+
+/// Serves until it is to stop, then until every answer is finished, the drain's limit has passed, or it is to end now.
+/// Tells whether every answer was finished.
 pub async fn serve(
     listeners: Vec<TcpListener>,
-    app: Router,
+    app: impl App,
     limits: Limits,
-    stop: watch::Receiver<bool>,
+    guests: Arc<Guests>,
+    mut stop: watch::Receiver<Stop>,
 ) -> std::io::Result<bool> {
-    let permits = Arc::new(Semaphore::new(limits.connections));
     let open = Arc::new(GracefulShutdown::new());
+    let hall =
+        Hall { app, permits: Arc::new(Semaphore::new(limits.connections)), guests, stop: stop.clone() };
     let mut accepting = Vec::new();
     for listener in listeners {
         listener.set_nonblocking(true)?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
-        let (app, permits, open, stop) = (app.clone(), Arc::clone(&permits), Arc::clone(&open), stop.clone());
-        accepting.push(tokio::spawn(accept(listener, app, permits, open, stop)));
+        accepting.push(tokio::spawn(accept(listener, hall.clone(), Arc::clone(&open))));
     }
+    drop(hall);
     for task in accepting {
         // A task that panicked has stopped accepting; the answers of the others still count.
         drop(task.await);
     }
     let Some(open) = Arc::into_inner(open) else { return Ok(false) };
-    Ok(tokio::time::timeout(limits.drain, open.shutdown()).await.is_ok())
+    tokio::select! {
+        () = open.shutdown() => Ok(true),
+        () = tokio::time::sleep(limits.drain) => Ok(false),
+        _ = stop.wait_for(|stop| *stop == Stop::Now) => Ok(false),
+    }
 }
 
-async fn accept(
-    listener: tokio::net::TcpListener,
-    app: Router,
+/// What every accepting task needs.
+#[derive(Clone)]
+struct Hall<A> {
+    app: A,
     permits: Arc<Semaphore>,
-    open: Arc<GracefulShutdown>,
-    mut stop: watch::Receiver<bool>,
-) {
+    guests: Arc<Guests>,
+    stop: watch::Receiver<Stop>,
+}
+
+async fn accept<A: App>(listener: tokio::net::TcpListener, mut hall: Hall<A>, open: Arc<GracefulShutdown>) {
     loop {
-        let permit = tokio::select! {
-            permit = Arc::clone(&permits).acquire_owned() => permit,
-            _ = stop.wait_for(|is_to_stop| *is_to_stop) => return,
-        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|is_to_stop| *is_to_stop) => return,
+            _ = hall.stop.wait_for(|stop| *stop != Stop::No) => return,
         };
         let Ok((stream, _)) = accepted else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
+        // Somebody who only holds a seat leaves it to who wants something.
+        if hall.permits.available_permits() == 0 {
+            hall.guests.end_an_idle_one();
+        }
+        let permit = tokio::select! {
+            permit = Arc::clone(&hall.permits).acquire_owned() => permit,
+            _ = hall.stop.wait_for(|stop| *stop != Stop::No) => return,
+        };
         // Pieces of a stream must not wait for each other.
         drop(stream.set_nodelay(true));
-        let service = TowerToHyperService::new(app.clone());
+        let guest = hall.guests.welcome();
+        let (app, serving) = (hall.app.clone(), guest.clone());
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (app, visit) = (app.clone(), Visit::begin(&serving));
+            async move {
+                let answer = app.answer(request.map(|body| Body::new(Timed::new(body)))).await;
+                Ok::<_, Infallible>(answer.map(|body| Attended { body, _visit: visit }))
+            }
+        });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_LIMIT)
+            .max_buf_size(LARGEST_HEAD)
             .serve_connection(TokioIo::new(stream), service);
         let connection = open.watch(connection);
         tokio::spawn(async move {
             let _permit = permit;
-            // Whoever hangs up has seen enough.
-            drop(connection.await);
+            tokio::select! {
+                // Whoever hangs up has seen enough.
+                ended = connection => drop(ended),
+                () = guest.is_asked_to_leave() => {}
+            }
         });
+    }
+}
+
+/// A request under way.
+struct Visit(Arc<Guest>);
+
+impl Visit {
+    fn begin(guest: &Arc<Guest>) -> Self {
+        guest.begins();
+        Self(Arc::clone(guest))
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.0.rests();
+    }
+}
+
+/// An answer whose connection is busy until its last byte.
+struct Attended {
+    body: Body,
+    _visit: Visit,
+}
+
+impl HttpBody for Attended {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// A request whose next piece must come in time.
+struct Timed {
+    body: Incoming,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timed {
+    fn new(body: Incoming) -> Self {
+        Self { body, waiting: None }
+    }
+}
+
+impl HttpBody for Timed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            self.waiting = None;
+            return Poll::Ready(frame.map(|frame| frame.map_err(axum::Error::new)));
+        }
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(PIECE_LIMIT)));
+        match waiting.as_mut().poll(context) {
+            Poll::Ready(()) => {
+                Poll::Ready(Some(Err(axum::Error::new(std::io::Error::from(std::io::ErrorKind::TimedOut)))))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

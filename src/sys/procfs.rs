@@ -49,10 +49,15 @@ pub fn running(pid: i32) -> Result<Running, String> {
     })
 }
 
-fn started_ms(pid: i32) -> Option<i64> {
+/// When a process was started, in clock ticks since the machine was: field 22 of `/proc/PID/stat`.
+pub fn start_ticks(pid: i32) -> Option<i64> {
     let stat = fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name may hold blanks and brackets; the fields behind its last bracket are numbered from 3.
-    let ticks: i64 = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}
+
+fn started_ms(pid: i32) -> Option<i64> {
+    let ticks = start_ticks(pid)?;
     let machine = fs_err::read_to_string("/proc/stat").ok()?;
     let boot: i64 = machine.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
     Some(boot * 1000 + ticks * 1000 / TICKS_PER_SECOND)

@@ -26,6 +26,13 @@ pub struct UnitState {
     pub main_pid: Option<i32>,
 }
 
+impl UnitState {
+    /// Whether it runs, or is about to.
+    pub fn is_running(&self) -> bool {
+        ["active", "activating", "reloading"].contains(&self.active.as_str())
+    }
+}
+
 /// Why a service manager said nothing of a unit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Silent {

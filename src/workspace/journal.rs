@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::clock::Clock;
 use crate::format::doctor_journal::{Change, Journal, Run};
-use crate::sys::files::{self, ReadFailure, ReplaceError};
-use crate::sys::{lock, random, signals};
+use crate::sys::files::{self, ReadFailure};
+use crate::sys::random;
+use crate::workspace::own_file;
 
 /// Random bytes of the salt.
 const SALT_BYTES: usize = 16;
@@ -42,20 +43,16 @@ impl JournalFile {
         clock: &Clock,
         edit: impl FnOnce(&mut Journal) -> Result<T, String>,
     ) -> Result<T, String> {
-        let told = |error: std::io::Error| files::reason(&error);
-        let _signals = signals::defer();
-        files::create_private_dir(self.path.parent().unwrap_or(&self.path)).map_err(told)?;
-        let target = files::target(&self.path).map_err(told)?;
-        let _turn = lock::between_us(&target, clock).ok_or("another openclaw is writing it")?;
-        let mut journal = self.read()?;
-        if journal.salt.is_empty() {
-            random::hex(SALT_BYTES).map_err(told)?.expose().clone_into(&mut journal.salt);
-        }
-        let result = edit(&mut journal)?;
-        match files::replace(&target, &journal.write()?) {
-            Ok(_) => Ok(result),
-            Err(ReplaceError::Unchanged(error) | ReplaceError::Torn(error, _)) => Err(told(error)),
-        }
+        own_file::update(&self.path, clock, |_, bytes| {
+            let read = bytes.map(Journal::parse).transpose().map_err(|failure| failure.message)?;
+            let mut journal = read.unwrap_or_default();
+            if journal.salt.is_empty() {
+                let salt = random::hex(SALT_BYTES).map_err(|error| files::reason(&error))?;
+                salt.expose().clone_into(&mut journal.salt);
+            }
+            let result = edit(&mut journal)?;
+            Ok((result, Some(journal.write()?)))
+        })
     }
 
     /// Notes changes before they are made: one that never happened is recognised by its value and left alone.

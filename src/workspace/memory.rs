@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use crate::clock::Clock;
 use crate::core::snapshot::SourceProblem;
 use crate::format::ops_state::OpsState;
-use crate::sys::files::{self, ReadFailure, ReplaceError};
+use crate::sys::files;
+use crate::sys::random;
 use crate::sys::reader::Reader;
-use crate::sys::{lock, random, signals};
 use crate::workspace::paths::Paths;
-use crate::workspace::source;
+use crate::workspace::{own_file, source};
 
 /// Random bytes of the salt.
 const SALT_BYTES: usize = 16;
@@ -34,26 +34,17 @@ impl Memory {
 
     /// Changes what is remembered; `edit` gets the salt of the fingerprints. A file that cannot be read is left alone.
     pub fn update(&self, clock: &Clock, edit: impl FnOnce(&mut OpsState, &str)) -> Result<(), String> {
-        let told = |error: std::io::Error| files::reason(&error);
-        let _signals = signals::defer();
-        files::create_private_dir(self.path.parent().unwrap_or(&self.path)).map_err(told)?;
-        let target = files::target(&self.path).map_err(told)?;
-        let _turn = lock::between_us(&target, clock).ok_or("another openclaw is writing it")?;
-        let mut state = match files::read(&target) {
-            Ok(content) => OpsState::parse(&content.bytes).map_err(|failure| failure.message)?,
-            Err(ReadFailure::Absent) => OpsState::default(),
-            Err(ReadFailure::Failed(reason)) => return Err(reason),
-        };
-        let salt = match state.salt.clone() {
-            Some(salt) => salt,
-            None => random::hex(SALT_BYTES).map_err(told)?.expose().to_owned(),
-        };
-        state.salt = Some(salt.clone());
-        edit(&mut state, &salt);
-        match files::replace(&target, &state.write()) {
-            Ok(_) => Ok(()),
-            Err(ReplaceError::Unchanged(error) | ReplaceError::Torn(error, _)) => Err(told(error)),
-        }
+        own_file::update(&self.path, clock, |_, bytes| {
+            let read = bytes.map(OpsState::parse).transpose().map_err(|failure| failure.message)?;
+            let mut state = read.unwrap_or_default();
+            let salt = match state.salt.clone() {
+                Some(salt) => salt,
+                None => random::hex(SALT_BYTES).map_err(|error| files::reason(&error))?.expose().to_owned(),
+            };
+            state.salt = Some(salt.clone());
+            edit(&mut state, &salt);
+            Ok(((), Some(state.write())))
+        })
     }
 
     /// Its file.

@@ -12,6 +12,7 @@ mod loader;
 pub mod logins;
 pub mod memory;
 pub mod monitor_state;
+mod own_file;
 pub mod paths;
 pub mod recovery;
 pub mod seen;

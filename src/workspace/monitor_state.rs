@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use crate::clock::Clock;
 use crate::core::delivery::Deliveries;
 use crate::format::monitor_state::MonitorState;
-use crate::sys::files::{self, ReadFailure, ReplaceError};
-use crate::sys::{lock, signals};
+use crate::sys::files::{self, ReadFailure};
+use crate::workspace::own_file;
 use crate::workspace::paths::Paths;
 
 /// The file in the state folder.
@@ -44,31 +44,21 @@ impl StateFile {
 
     /// Changes what is remembered. A file that is not understood is moved aside: an alarm must go on.
     pub fn update<T>(&self, clock: &Clock, edit: impl FnOnce(&mut MonitorState) -> T) -> Result<T, String> {
-        let told = |error: std::io::Error| files::reason(&error);
-        let _signals = signals::defer();
-        files::create_private_dir(self.path.parent().unwrap_or(&self.path)).map_err(told)?;
-        let target = files::target(&self.path).map_err(told)?;
-        let _turn = lock::between_us(&target, clock).ok_or("another openclaw is writing it")?;
-        let mut state = match files::read(&target) {
-            Ok(content) => {
-                let parsed = MonitorState::parse(&content.bytes);
-                if parsed.is_err() {
-                    fs_err::rename(&target, target.with_extension("json.unreadable")).map_err(told)?;
+        own_file::update(&self.path, clock, |target, bytes| {
+            let mut state = match bytes.map(MonitorState::parse) {
+                Some(Ok(state)) => state,
+                Some(Err(_)) => {
+                    let aside = target.with_extension("json.unreadable");
+                    fs_err::rename(target, aside).map_err(|error| files::reason(&error))?;
+                    MonitorState::default()
                 }
-                parsed.unwrap_or_default()
-            }
-            Err(ReadFailure::Absent) => MonitorState::default(),
-            Err(ReadFailure::Failed(reason)) => return Err(reason),
-        };
-        let before = state.clone();
-        let answer = edit(&mut state);
-        if state == before && target.exists() {
-            return Ok(answer);
-        }
-        match files::replace(&target, &state.write()) {
-            Ok(_) => Ok(answer),
-            Err(ReplaceError::Unchanged(error) | ReplaceError::Torn(error, _)) => Err(told(error)),
-        }
+                None => MonitorState::default(),
+            };
+            let before = state.clone();
+            let answer = edit(&mut state);
+            let is_as_before = state == before && target.exists();
+            Ok((answer, (!is_as_before).then(|| state.write())))
+        })
     }
 
     /// The turn to look and to tell; `None` while another monitor has it.

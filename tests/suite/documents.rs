@@ -15,8 +15,9 @@ use openclaw::core::provider::PROVIDERS;
 use openclaw::core::read_error::ReadError;
 use openclaw::doctor::CHECKS;
 use openclaw::exit::ExitStatus;
-use openclaw::metrics::catalogue::METRICS;
+use openclaw::metrics::catalogue::{METRICS, Metric};
 use openclaw::metrics::collector::MOST_PROFILES;
+use openclaw::metrics::gateway;
 use openclaw::metrics::label::LONGEST;
 use openclaw::process::{ENV_VARS, Process};
 use openclaw::usage;
@@ -88,6 +89,8 @@ fn interface() -> String {
         &["models", "auth", "--help"],
         &["models", "auth", "login", "--help"],
         &["models", "auth", "refresh", "--help"],
+        &["models", "auth", "reauth", "--help"],
+        &["models", "auth", "claude-status", "--help"],
         &["models", "scan", "--help"],
         &["exporter", "--help"],
         &["monitor", "--help"],
@@ -98,8 +101,10 @@ fn interface() -> String {
         &["gateway", "--help"],
         &["chat", "--help"],
         &["agent", "--help"],
+        &["gateway", "status", "--help"],
         &["monitor", "--help"],
         &["where", "--help"],
+        &["completions", "--help"],
     ] {
         let help = TestEnv::new().run(command).stdout;
         let words = command[..command.len() - 1].join(" ");
@@ -228,22 +233,16 @@ fn metrics() -> String {
         text,
         "{LONGEST} characters; a longer one ends with a part of its digest.\n\
          - At most {MOST_PROFILES} profiles are shown; `openclaw_exporter_dropped_profiles_total` counts the others.\n\
-         - `openclaw_exporter_*` and `process_*` are of the exporter itself: `--stdout` and `--textfile` have none.\n\n\
+         - `openclaw_exporter_*` and `process_*` are of the process itself: `--stdout` and `--textfile` have none.\n\n\
          | metric | type | labels | meaning |\n| --- | --- | --- | --- |"
     );
-    let mut sorted: Vec<_> = METRICS.iter().collect();
-    sorted.sort_by_key(|metric| metric.name);
-    for metric in sorted {
-        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
-        let _ = writeln!(
-            text,
-            "| `{}` | {} | {} | {} |",
-            metric.name,
-            metric.kind.word(),
-            labels.join(", "),
-            metric.help
-        );
-    }
+    metric_rows(&mut text, METRICS);
+    text.push_str(
+        "\n## The gateway\n\n`openclaw gateway` serves all of the above but `openclaw_exporter_*` at its own `/metrics`, behind its \
+         token, and these. What counts by provider is there from the first request for a provider on; everything else, and \
+         every reason, is there at zero before it happens.\n\n| metric | type | labels | meaning |\n| --- | --- | --- | --- |\n",
+    );
+    metric_rows(&mut text, gateway::METRICS);
     text.push_str("\n## Reasons of read errors\n\nEach is there at zero before it happens.\n\n");
     for reason in ReadError::ALL {
         let _ = writeln!(text, "- `{}`", reason.word());
@@ -253,6 +252,16 @@ fn metrics() -> String {
         let _ = writeln!(text, "- `{}`: {}", class.word(), class.entry().2);
     }
     text
+}
+
+fn metric_rows(text: &mut String, metrics: &[&Metric]) {
+    let mut sorted: Vec<_> = metrics.iter().collect();
+    sorted.sort_by_key(|metric| metric.name);
+    for metric in sorted {
+        let labels: Vec<_> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        let labels = labels.join(", ");
+        let _ = writeln!(text, "| `{}` | {} | {labels} | {} |", metric.name, metric.kind.word(), metric.help);
+    }
 }
 
 #[test]
@@ -304,6 +313,7 @@ fn every_key_of_ops_json_is_documented() {
         "exporter.agents",
         "exporter.labels",
         "exporter.listen",
+        "gateway.metered",
         "refresh.external",
     ] {
         assert!(readme.contains(&format!("`{key}`")), "{key}");

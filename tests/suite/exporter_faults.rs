@@ -189,6 +189,7 @@ fn a_clock_that_jumps() {
                 Process::Fake(Box::new(FakeProcess { variables, cwd: home, ..FakeProcess::default() }));
             let mut host = Host::new(&process, &served, Installation::default(), Agents::Default);
             let options = Options {
+                page: None,
                 listener,
                 token: None,
                 interval: Duration::from_secs(30),

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -22,13 +22,17 @@ pub(crate) struct Running {
     pub(crate) child: Child,
     pub(crate) port: u16,
     /// Everything that it has said so far, and who listens to it.
-    said: Arc<Mutex<Vec<String>>>,
+    pub(crate) said: Arc<Mutex<Vec<String>>>,
     listening: Option<JoinHandle<()>>,
 }
 
 impl Running {
     pub(crate) fn start(env: &TestEnv) -> Self {
-        let mut command = env.command(&["gateway", "run", "--port", "0"]);
+        Self::of(env.command(&["gateway", "run", "--port", "0"]))
+    }
+
+    /// The gateway that a command starts.
+    pub(crate) fn of(mut command: Command) -> Self {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -114,7 +118,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn of(bytes: &[u8]) -> Self {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
@@ -159,7 +163,7 @@ fn config(provider: &Provider) -> String {
     .to_string()
 }
 
-fn host(provider: &Provider, profiles: Value) -> TestEnv {
+pub(crate) fn host(provider: &Provider, profiles: Value) -> TestEnv {
     let env = TestEnv::real_time();
     env.file(CONFIG, config(provider));
     env.profiles(profiles);
@@ -167,12 +171,12 @@ fn host(provider: &Provider, profiles: Value) -> TestEnv {
     env
 }
 
-fn messages() -> Value {
+pub(crate) fn messages() -> Value {
     json!({"model": "openclaw", "max_tokens": 5, "messages": [{"role": "user", "content": "ping"}]})
 }
 
 /// Two keys in the order of their names.
-fn two_keys() -> Value {
+pub(crate) fn two_keys() -> Value {
     json!({"anthropic:a": api_key("anthropic", "sk-ant-a-0123456789"), "anthropic:b": api_key("anthropic", "sk-ant-b-0123456789")})
 }
 
@@ -188,7 +192,7 @@ fn by_key(refusal: impl Fn() -> Reply + Send + 'static) -> Provider {
     })
 }
 
-fn in_order(env: &TestEnv) {
+pub(crate) fn in_order(env: &TestEnv) {
     let mut store = env.read_json(STORE);
     store["order"] = json!({"anthropic": ["anthropic:a", "anthropic:b"]});
     env.file(STORE, store.to_string()).private();

@@ -1,9 +1,12 @@
 //! A throw-away host: home folder, environment, clock.
 
+pub(crate) mod browser;
 pub(crate) mod exporter;
 pub(crate) mod host;
 pub(crate) mod inbox;
 pub(crate) mod provider;
+pub(crate) mod runtime;
+pub(crate) mod upstream;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -207,10 +210,22 @@ impl TestEnv {
         fs_err::symlink_metadata(self.path(relative)).is_ok()
     }
 
-    /// Runs a command line in process.
-    pub(crate) fn run(&self, args: &[&str]) -> Outcome {
-        let (stdout, stderr) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
-        let process = Process::Fake(Box::new(FakeProcess {
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The process of a command line in here.
+    pub(crate) fn process(&self, args: &[&str]) -> Process {
+        self.process_writing(args, Arc::default(), Arc::default())
+    }
+
+    fn process_writing(
+        &self,
+        args: &[&str],
+        stdout: Arc<Mutex<Vec<u8>>>,
+        stderr: Arc<Mutex<Vec<u8>>>,
+    ) -> Process {
+        Process::Fake(Box::new(FakeProcess {
             args: std::iter::once("openclaw").chain(args.iter().copied()).map(OsString::from).collect(),
             variables: self.vars.clone(),
             cwd: self.cwd.clone(),
@@ -219,9 +234,15 @@ impl TestEnv {
             keychain_program: self.keychain_program.clone(),
             program: self.program.clone(),
             stdin: self.stdin.clone(),
-            stdout: Arc::clone(&stdout),
-            stderr: Arc::clone(&stderr),
-        }));
+            stdout,
+            stderr,
+        }))
+    }
+
+    /// Runs a command line in process.
+    pub(crate) fn run(&self, args: &[&str]) -> Outcome {
+        let (stdout, stderr) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+        let process = self.process_writing(args, Arc::clone(&stdout), Arc::clone(&stderr));
         let code = cli::run(&process, &self.clock).code();
         let text = |bytes: &Mutex<Vec<u8>>| {
             let home = self.home.path().display().to_string();
@@ -258,6 +279,13 @@ impl TestEnv {
     /// The real program on this home, with the machine's clock.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         self.wrapped(&[], args)
+    }
+
+    /// Another program on this home: a shell, or a script.
+    pub(crate) fn in_shell(&self, program: impl AsRef<OsStr>, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(args).env_clear().envs(&self.vars).current_dir(self.home.path());
+        command
     }
 
     /// The real program behind another one, such as `strace`.
