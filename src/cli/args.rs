@@ -46,11 +46,6 @@ pub struct Cli {
 /// The first word.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Say one thing to a model over the gateway and print the answer, for scripts
-    #[command(after_help = "Exit codes: 0 answered, 1 refused, 64 usage, 74 no gateway or I/O.")]
-    Agent(AgentArgs),
-    /// Talk with a model over the gateway, at the terminal or line by line
-    Chat(ChatArgs),
     /// Show the status page of the running gateway in a browser
     #[command(after_help = "Example: openclaw dashboard --open")]
     Dashboard {
@@ -58,6 +53,11 @@ pub enum Command {
         #[arg(long)]
         open: bool,
     },
+    /// Say one thing to a model over the gateway and print the answer, for scripts
+    #[command(after_help = "Exit codes: 0 answered, 1 refused, 64 usage, 74 no gateway or I/O.")]
+    Agent(AgentArgs),
+    /// Talk with a model over the gateway, at the terminal or line by line
+    Chat(ChatArgs),
     /// Find what is wrong with the credentials of this host and what they depend on, and mend it
     #[command(
         after_help = "Exit codes: 0 fine or only advice, 1 something is broken, 2 something will break."

@@ -104,9 +104,9 @@ pub fn run(process: &Process, clock: &Clock) -> ExitStatus {
 
 fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatus, CommandError> {
     match &cli.command {
+        Command::Dashboard { open } => dashboard::run(&Session { cli, printer, clock }, *open),
         Command::Agent(args) => agent::run(&Session { cli, printer, clock }, args),
         Command::Chat(args) => chat::run(&Session { cli, printer, clock }, args),
-        Command::Dashboard { open } => dashboard::run(&Session { cli, printer, clock }, *open),
         Command::Gateway(args) => gateway::run(&Session { cli, printer, clock }, args),
         Command::Doctor(args) => doctor::run(&Session { cli, printer, clock }, args),
         Command::Where(args) => whereabouts::run(&Session { cli, printer, clock }, args),

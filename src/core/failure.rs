@@ -365,6 +365,10 @@ fn by_status(response: &Response<'_>, said: &Said) -> Option<FailureClass> {
         402 => FailureClass::Billing,
         408 | 504 => FailureClass::Timeout,
         413 | 422 if said.is_api() => FailureClass::Format,
+        // Codex and other services made with the same framework say what is wrong with a request like this.
+        400 if !is_token && said.document.get("detail").is_some_and(|detail| !detail.is_null()) => {
+            FailureClass::Format
+        }
         429 => FailureClass::RateLimited,
         529 => FailureClass::Overloaded,
         500.. => FailureClass::ServerError,

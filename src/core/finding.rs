@@ -126,6 +126,8 @@ catalogue! {
         "It will not warn of anything.", [];
     ExpiresUnreadable, "expires-unreadable", Warning, "an expiry is no number",
         "It cannot warn of anything.", [];
+    GatewayApiUnsupported, "gateway-api-unsupported", Advice, "the gateway cannot ask a model that is in use",
+        "Its provider speaks an API that the gateway does not: such a request is answered with 501.", [];
     GatewayBindOpen, "gateway-bind-open", Error, "the gateway listens beyond this host without a token",
         "Whoever reaches the port uses your credentials; the gateway refuses to start like that.", [];
     GatewayModeUnset, "gateway-mode-unset", Advice, "the gateway is not set up",

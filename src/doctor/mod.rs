@@ -1,5 +1,6 @@
 //! `openclaw doctor`: looks at everything that decides whether the credentials of a host work, and knows what mends it.
 
+mod apis;
 mod config;
 mod copies;
 mod credentials;
@@ -124,6 +125,7 @@ pub struct Check {
 pub const CHECKS: &[Check] = &[
     credentials::CHECK,
     config::CHECK,
+    apis::CHECK,
     permissions::CHECK,
     copies::CHECK,
     lineage::CHECK,

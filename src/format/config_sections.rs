@@ -34,10 +34,10 @@ pub struct Config {
     pub env: EnvBlock,
     /// The `gateway` section.
     pub gateway: Gateway,
-    /// `session.store`: where sessions are remembered, as written.
-    pub session_store: Option<String>,
     /// `auth.cooldowns`: how long profiles rest after failures.
     pub rests: Rests,
+    /// `session.store`: where sessions are remembered, as written.
+    pub session_store: Option<String>,
     /// Keys that nobody knows in sections that we know whole.
     pub unknown_keys: Vec<Problem>,
 }
@@ -70,6 +70,12 @@ pub struct ProviderEntry {
     pub base_url: String,
     /// In which words its models are asked.
     pub api: Option<&'static str>,
+    /// What the key is: `api-key`, `aws-sdk`, `oauth` or `token`.
+    pub auth: Option<&'static str>,
+    /// Whether the credential goes as `Authorization: Bearer` too.
+    pub auth_header: bool,
+    /// Headers that go with every request.
+    pub headers: Vec<(String, Secret)>,
     /// The models that it declares.
     pub models: Vec<DeclaredModel>,
 }
@@ -85,6 +91,12 @@ pub struct DeclaredModel {
     pub reads_images: bool,
     /// Context window in tokens.
     pub context_window: u64,
+    /// The longest answer in tokens.
+    pub max_tokens: Option<u64>,
+    /// In which words it is asked, when not in those of its provider.
+    pub api: Option<&'static str>,
+    /// Headers that go with requests for it, over those of its provider.
+    pub headers: Vec<(String, Secret)>,
 }
 
 /// What a declared model gets that says no window (reference default).
@@ -154,6 +166,7 @@ pub struct EnvBlock {
 const API_KINDS: &[&str] = &[
     "openai-completions",
     "openai-responses",
+    "openai-codex-responses",
     "anthropic-messages",
     "google-generative-ai",
     "github-copilot",
@@ -220,30 +233,36 @@ fn read_models(models: &Section<'_>, config: &mut Config) {
     for (id, provider) in models.section("providers").sections() {
         provider.closed(&["baseUrl", "apiKey", "auth", "api", "headers", "authHeader", "models"]);
         let base_url = provider.required_text("baseUrl").unwrap_or_default().to_owned();
-        provider.one_of("auth", &["api-key", "aws-sdk", "oauth", "token"]);
+        let auth = provider.one_of("auth", &["api-key", "aws-sdk", "oauth", "token"]);
         let api = provider.one_of("api", API_KINDS);
-        provider.flag("authHeader");
-        let headers = provider.section("headers");
-        for header in headers.keys() {
-            headers.text(header);
-        }
+        let auth_header = provider.flag("authHeader").unwrap_or_default();
+        let headers = read_headers(&provider);
         if !provider.has("models") {
             provider.wrong::<()>("models", "is required");
         }
         let mut declared = Vec::new();
         for model in provider.items("models") {
-            model.one_of("api", API_KINDS);
+            let api = model.one_of("api", API_KINDS);
             let (id, name) = (model.required_text("id"), model.required_text("name"));
             declared.push(DeclaredModel {
                 id: id.unwrap_or_default().to_owned(),
                 name: name.unwrap_or_default().to_owned(),
                 reads_images: model.texts("input").iter().any(|input| input == "image"),
                 context_window: model.whole("contextWindow").unwrap_or(DEFAULT_CONTEXT_WINDOW),
+                max_tokens: model.whole("maxTokens").filter(|most| *most > 0),
+                api,
+                headers: read_headers(&model),
             });
         }
         let key = provider.text("apiKey").map(Secret::new).filter(|key| !key.is_blank());
-        config.providers.push((id.to_owned(), ProviderEntry { key, base_url, api, models: declared }));
+        let entry = ProviderEntry { key, base_url, api, auth, auth_header, headers, models: declared };
+        config.providers.push((id.to_owned(), entry));
     }
+}
+
+fn read_headers(holder: &Section<'_>) -> Vec<(String, Secret)> {
+    let headers = holder.section("headers");
+    headers.keys().filter_map(|name| Some((name.to_owned(), Secret::new(headers.text(name)?)))).collect()
 }
 
 fn read_agents(agents: &Section<'_>, config: &mut Config) {

@@ -4,8 +4,10 @@
 use std::ops::Range;
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::core::json_tree::{JsonNode, JsonObject};
 use crate::format::last_message::Last;
 
 /// What the gateway has to know of a request.
@@ -104,6 +106,16 @@ impl Asked {
     }
 }
 
+/// A request to Codex, which answers in pieces and keeps nothing, and refuses what says otherwise by saying nothing.
+pub fn for_codex(body: &[u8]) -> Vec<u8> {
+    let Ok(mut members) = serde_json::from_slice::<JsonObject>(body) else { return body.to_vec() };
+    members.set("stream", JsonNode::Value(Value::Bool(true)));
+    if members.get("store").is_none() {
+        members.set("store", JsonNode::Value(Value::Bool(false)));
+    }
+    serde_json::to_vec(&members).unwrap_or_else(|_| body.to_vec())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -140,6 +152,16 @@ mod tests {
         for odd in [r#"{"user":5,"metadata":"x"}"#, r#"{"user":null,"metadata":{"user_id":5}}"#, "{}"] {
             assert_eq!((asked(odd).user, asked(odd).command), (None, None), "{odd}");
         }
+    }
+
+    #[test]
+    fn codex_is_asked_as_it_wants_to_be() {
+        let codex = |body: &str| String::from_utf8(super::for_codex(body.as_bytes())).unwrap();
+        assert_eq!(
+            codex(r#"{"model":"m","stream":false,"n":1.50}"#),
+            r#"{"model":"m","stream":true,"n":1.50,"store":false}"#
+        );
+        assert_eq!(codex(r#"{"store":true}"#), r#"{"store":true,"stream":true}"#);
     }
 
     #[test]

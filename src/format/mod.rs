@@ -8,6 +8,7 @@ pub mod codex;
 pub mod config;
 pub mod config_edit;
 pub mod config_sections;
+pub mod dialect;
 pub mod doctor_journal;
 pub mod dotenv;
 pub mod gateway_request;

@@ -65,6 +65,12 @@ pub fn tokens(answer: &Secret, margin_ms: i64, now: EpochMs) -> Option<Tokens> {
     })
 }
 
+/// The account that an access token of `OpenAI` names.
+pub fn account_of(access: &Secret) -> Option<String> {
+    let claims = jwt::claims(access)?;
+    Some(claims.get(OPENAI_AUTH_CLAIM)?.get("chatgpt_account_id")?.as_str()?.to_owned())
+}
+
 /// A number, also one that is written as a text.
 fn number(answer: &Value, member: &str) -> Option<i64> {
     #[expect(

@@ -1,23 +1,25 @@
 //! One candidate of a request: what is sent to its provider, and what comes of the answer.
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Response};
-use http_body_util::BodyExt;
-use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
 use crate::core::cooldown::{self, Blame, Used};
+use crate::core::credential::Material;
 use crate::core::endpoint;
 use crate::core::failure::{self, Endpoint, FailureClass};
 use crate::core::model_ref::ModelRef;
 use crate::core::probe::Carrier;
-use crate::core::upstream::{self, OAUTH_BETA};
+use crate::core::secret::Secret;
+use crate::core::upstream::{self, ApiKind, OAUTH_BETA};
+use crate::format::dialect::neutral::Trouble;
+use crate::format::dialect::{self, Target, Translated};
+use crate::format::{gateway_request, oauth};
 use crate::gateway::forward::Forward;
 use crate::gateway::pool::Trial;
-use crate::gateway::reply;
+use crate::gateway::reply::{self, Refusal};
+use crate::gateway::translated;
 use crate::gateway::view::Candidate;
 use crate::sys::http_client;
 
@@ -27,7 +29,7 @@ const HEAD_LIMIT: Duration = Duration::from_mins(10);
 const REFUSAL_LIMIT: Duration = Duration::from_secs(5);
 /// Anthropic's API wants a version; this one is asked for when the client names none.
 const ANTHROPIC_VERSION: &str = "2023-06-01";
-/// Headers of a client that go on to the provider.
+/// Headers of a client that go on to a provider of its own API.
 const SENT_ON: &[&str] = &["accept", "anthropic-beta", "anthropic-version", "content-type"];
 
 /// What came of one candidate.
@@ -37,6 +39,8 @@ pub(super) enum Tried {
     Failed(FailureClass, String, Option<i64>),
     /// No other credential would do better: the client has to mend its request.
     TheRequest(Box<Response<Body>>),
+    /// This model cannot be asked so; nobody was asked.
+    Unfit(Refusal),
 }
 
 impl Forward<'_> {
@@ -53,16 +57,17 @@ impl Forward<'_> {
         } else {
             candidate
         };
-        let Ok(url) = endpoint::parse(&candidate.url) else {
+        let sent = match self.said(&candidate) {
+            Ok(sent) => sent,
+            Err(refused) => return Tried::Unfit(Refusal::bad_request(refused.to_string())),
+        };
+        let url = candidate.way.url(self.surface, &candidate.model.model, self.asked.is_streamed);
+        let Ok(url) = endpoint::parse(&url) else {
             let message = format!("models.providers.{}.baseUrl is no address", candidate.model.provider);
             return Tried::Failed(FailureClass::Network, message, None);
         };
         let host = http_client::host_of(&url);
         self.attempts += 1;
-        let body = match self.asked.model.as_deref() {
-            Some(asked) if asked == candidate.model.model => self.body.clone(),
-            _ => self.asked.with_model(&self.body, &candidate.model.model).into(),
-        };
         let Ok(headers) = self.upstream_headers(&candidate) else {
             return Tried::Failed(
                 FailureClass::Auth,
@@ -70,8 +75,8 @@ impl Forward<'_> {
                 None,
             );
         };
-        let sent = self.gateway.upstream.post(url, headers, body, HEAD_LIMIT).await;
-        let answer = match sent {
+        let answered = self.gateway.upstream.post(url, headers, sent.body.clone(), HEAD_LIMIT).await;
+        let answer = match answered {
             Ok(answer) => answer,
             Err(failure) => {
                 return self.failed(&candidate, failure.class(), format!("{name}: {failure}"), None);
@@ -80,11 +85,11 @@ impl Forward<'_> {
         if !answer.status().is_success() {
             return self.refused(&candidate, answer, &host).await;
         }
-        self.succeeded(&candidate, answer, trial, &host).await
+        self.succeeded(&candidate, answer, trial, &host, &sent).await
     }
 
     /// Remembers a failure and says whether the next candidate may help.
-    fn failed(
+    pub(super) fn failed(
         &self,
         candidate: &Candidate,
         class: FailureClass,
@@ -106,18 +111,24 @@ impl Forward<'_> {
         let message = format!("{}: {host} answered {}", candidate.name, status.as_u16());
         if cooldown::blame(failure.class) == Blame::Request {
             // The client knows best what its own request lacks; what the provider repeats of the credential goes.
-            let secret = candidate.secret.expose().trim();
-            let body = if secret.is_empty() { body } else { body.replace(secret, "****") };
-            let mut answer = Response::new(Body::from(body));
+            let body = translated::redacted(body, secrets(candidate));
+            let mut answer = if candidate.way.kind.speaks(self.surface) {
+                let mut answer = Response::new(Body::from(body));
+                *answer.headers_mut() = reply::passed_on(&headers, &candidate.secret);
+                answer
+            } else {
+                let Trouble { message: told, .. } = dialect::trouble(candidate.way.kind, &body);
+                let told = if told.is_empty() { message } else { told };
+                Refusal::new(status, reply::kind_of(status), told).answer(self.surface)
+            };
             *answer.status_mut() = status;
-            *answer.headers_mut() = reply::passed_on(&headers, &candidate.secret);
             self.sign(&mut answer, candidate);
             return Tried::TheRequest(Box::new(answer));
         }
         self.failed(candidate, failure.class, message, failure.retry_after_ms)
     }
 
-    fn classified(
+    pub(super) fn classified(
         &self,
         candidate: &Candidate,
         status: u16,
@@ -139,131 +150,105 @@ impl Forward<'_> {
             .unwrap_or(failure::Failure { class: FailureClass::Unknown, retry_after_ms: None })
     }
 
-    /// Looks at the first piece before it goes to the client: after it nothing can be tried again.
-    async fn succeeded(
-        &self,
-        candidate: &Candidate,
-        answer: reqwest::Response,
-        trial: Option<Trial>,
-        host: &str,
-    ) -> Tried {
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let (_, mut rest) = axum::http::Response::<reqwest::Body>::from(answer).into_parts();
-        let first = match rest.frame().await {
-            Some(Err(_)) => {
-                let message = format!("{}: {host} broke off before its answer began", candidate.name);
-                return self.failed(candidate, FailureClass::Network, message, None);
-            }
-            Some(Ok(frame)) => Some(frame),
-            None => None,
-        };
-        let text = first.as_ref().and_then(Frame::data_ref).and_then(|data| std::str::from_utf8(data).ok());
-        if let Some(error) = text.filter(|_| self.asked.is_streamed).and_then(streamed_error) {
-            let failure = self.classified(candidate, 500, &headers, error);
-            let message = format!("{}: {host} began its stream with an error", candidate.name);
-            return self.failed(candidate, failure.class, message, failure.retry_after_ms);
-        }
-        if let Some((holder, _)) = &candidate.holder {
-            self.gateway.pool.record(holder.clone(), &candidate.model.provider, Used::Worked, self.now());
-        }
-        drop(trial);
-        let mut answer = Response::new(Body::new(Whole { first, rest }));
-        *answer.status_mut() = status;
-        *answer.headers_mut() = reply::passed_on(&headers, &candidate.secret);
-        self.sign(&mut answer, candidate);
-        Tried::Answered(Box::new(answer))
-    }
-
-    fn sign(&self, answer: &mut Response<Body>, candidate: &Candidate) {
+    pub(super) fn sign(&self, answer: &mut Response<Body>, candidate: &Candidate) {
         let ModelRef { provider, model } = &candidate.model;
         reply::sign(answer.headers_mut(), &candidate.name, provider, model, self.attempts);
+    }
+
+    /// The request in the words of its provider.
+    fn said(&self, candidate: &Candidate) -> Result<Sent, dialect::Refused> {
+        let (kind, model) = (candidate.way.kind, &candidate.model.model);
+        if !kind.speaks(self.surface) {
+            let target = Target {
+                kind,
+                provider: &candidate.model.provider,
+                model,
+                max_tokens: candidate.way.max_tokens,
+            };
+            let Translated { body, dropped, wants_usage } =
+                dialect::request(self.surface, &self.body, &target)?;
+            return Ok(Sent { body: body.into(), dropped, wants_usage });
+        }
+        let mut body = match self.asked.model.as_deref() {
+            Some(asked) if asked == model => self.body.clone(),
+            _ => self.asked.with_model(&self.body, model).into(),
+        };
+        if kind == ApiKind::OpenaiCodexResponses {
+            body = gateway_request::for_codex(&body).into();
+        }
+        Ok(Sent { body, ..Sent::default() })
     }
 
     fn upstream_headers(
         &self,
         candidate: &Candidate,
     ) -> Result<HeaderMap, axum::http::header::InvalidHeaderValue> {
+        let way = &candidate.way;
         let mut headers = HeaderMap::new();
-        for name in SENT_ON {
-            for value in self.headers.get_all(*name) {
-                headers.append(HeaderName::from_static(name), value.clone());
+        if way.kind.speaks(self.surface) {
+            for name in SENT_ON {
+                for value in self.headers.get_all(*name) {
+                    headers.append(HeaderName::from_static(name), value.clone());
+                }
             }
-        }
-        if self.surface.is_anthropic() && !headers.contains_key("anthropic-version") {
-            headers.insert("anthropic-version", HeaderValue::from_static(ANTHROPIC_VERSION));
-        }
-        let (carrier, wants_beta) = upstream::carried(self.surface, &candidate.material, &candidate.secret);
-        if wants_beta {
-            headers.append("anthropic-beta", HeaderValue::from_static(OAUTH_BETA));
+        } else {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         let secret = candidate.secret.expose().trim();
-        let (name, value) = match carrier {
-            Carrier::Bearer => ("authorization", format!("Bearer {secret}")),
-            Carrier::Header(name) => (name, secret.to_owned()),
+        let (carrier, wants_beta) = upstream::carried(way.kind, &candidate.material, &candidate.secret);
+        match way.kind {
+            ApiKind::AnthropicMessages => {
+                let version = HeaderValue::from_static(ANTHROPIC_VERSION);
+                headers.entry("anthropic-version").or_insert(version);
+                if wants_beta {
+                    headers.append("anthropic-beta", HeaderValue::from_static(OAUTH_BETA));
+                }
+            }
+            ApiKind::OpenaiCodexResponses => {
+                headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+                headers.insert("openai-beta", HeaderValue::from_static("responses=experimental"));
+                headers.insert("originator", HeaderValue::from_static("openclaw"));
+                if let Some(account) = account_of(candidate) {
+                    headers.insert("chatgpt-account-id", HeaderValue::from_str(&account)?);
+                }
+            }
+            ApiKind::GoogleGenerativeAi | ApiKind::OpenaiCompletions | ApiKind::OpenaiResponses => {}
+        }
+        let sensitive = |text: &str| {
+            let mut value = HeaderValue::from_str(text)?;
+            value.set_sensitive(true);
+            Ok(value)
         };
-        let mut value = HeaderValue::from_str(&value)?;
-        value.set_sensitive(true);
-        headers.insert(HeaderName::from_static(name), value);
+        if carrier == Carrier::Bearer || way.has_auth_header {
+            headers.insert(header::AUTHORIZATION, sensitive(&format!("Bearer {secret}"))?);
+        }
+        if let Carrier::Header(name) = carrier {
+            headers.insert(HeaderName::from_static(name), sensitive(secret)?);
+        }
+        way.configure(&mut headers);
         Ok(headers)
     }
 }
 
-/// The error with which a stream of events begins.
-fn streamed_error(piece: &str) -> Option<&str> {
-    let first = piece.trim_start().split("\n\n").next()?;
-    let data = first.lines().find_map(|line| line.strip_prefix("data:"))?.trim();
-    let is_named =
-        first.lines().any(|line| line.trim_end() == "event: error" || line.trim_end() == "event:error");
-    let says_error = data.starts_with("{\"error\"") || data.starts_with("{\"type\":\"error\"");
-    (is_named || says_error).then_some(data)
+/// What is sent.
+#[derive(Default)]
+pub(super) struct Sent {
+    body: Bytes,
+    /// Fields of the client's that are left out.
+    pub(super) dropped: Vec<&'static str>,
+    pub(super) wants_usage: bool,
 }
 
-/// The first piece of an answer and what follows it.
-struct Whole {
-    first: Option<Frame<Bytes>>,
-    rest: reqwest::Body,
+/// What a provider must not repeat to a client.
+pub(super) fn secrets(candidate: &Candidate) -> impl Iterator<Item = &Secret> {
+    std::iter::once(&candidate.secret).chain(candidate.way.secrets())
 }
 
-impl HttpBody for Whole {
-    type Data = Bytes;
-    type Error = reqwest::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, reqwest::Error>>> {
-        match self.first.take() {
-            Some(first) => Poll::Ready(Some(Ok(first))),
-            None => Pin::new(&mut self.rest).poll_frame(context),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        let first = self.first.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len) as u64;
-        match self.rest.size_hint().exact() {
-            Some(rest) => SizeHint::with_exact(first + rest),
-            None => SizeHint::default(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::streamed_error;
-
-    #[test]
-    fn a_stream_that_begins_with_an_error_is_seen() {
-        let anthropic =
-            "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n";
-        assert!(streamed_error(anthropic).unwrap().contains("overloaded_error"));
-        assert!(streamed_error("data: {\"error\":{\"message\":\"x\"}}\n\ndata: [DONE]\n\n").is_some());
-        for fine in [
-            "event: message_start\ndata: {\"type\":\"message_start\"}\n\n",
-            "data: {\"id\":\"error\"}\n\n",
-            ": ping\n\n",
-            "",
-        ] {
-            assert_eq!(streamed_error(fine), None, "{fine}");
-        }
-    }
+/// The account that Codex wants to be named: the login's, or the one in its token.
+fn account_of(candidate: &Candidate) -> Option<String> {
+    let known = match &candidate.material {
+        Material::OAuth { account_id, .. } => account_id.clone(),
+        Material::ApiKey { .. } | Material::Token { .. } => None,
+    };
+    known.or_else(|| oauth::account_of(&candidate.secret))
 }

@@ -97,6 +97,7 @@ impl Forward<'_> {
         let models = self.view.models(asked, chosen).map_err(Refusal::bad_request)?;
         let models = self.visit.within_pin(&self.view, models);
         let mut way = Way::default();
+        let mut unfit: Option<Refusal> = None;
         for model in &models {
             let now = self.now();
             let candidates = match self.view.candidates(model, self.surface, &self.gateway.pool, now) {
@@ -166,6 +167,11 @@ impl Forward<'_> {
                         }
                         return Ok(*answer);
                     }
+                    // No credential changes what a model cannot be asked; another model may be asked it.
+                    Tried::Unfit(refusal) => {
+                        unfit.get_or_insert(refusal);
+                        break;
+                    }
                     Tried::Failed(class, message, retry_after) => {
                         numbers.failed(class);
                         way.passes(&name, is_subscription);
@@ -177,6 +183,9 @@ impl Forward<'_> {
                     }
                 }
             }
+        }
+        if let Some(refusal) = unfit.filter(|_| way.last.is_none()) {
+            return Err(refusal);
         }
         Err(self.refusal(&models, way))
     }

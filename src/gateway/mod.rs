@@ -2,6 +2,7 @@
 
 mod access;
 mod agents;
+mod answer;
 mod api;
 mod attempt;
 mod auth_line;
@@ -20,7 +21,9 @@ mod record;
 mod reply;
 mod sessions;
 mod tokens;
+mod translated;
 mod view;
+mod way;
 
 use std::sync::Arc;
 

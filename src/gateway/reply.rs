@@ -80,25 +80,44 @@ impl Refusal {
     }
 }
 
+/// The word of a status that a provider gave.
+pub(super) fn kind_of(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 => "authentication_error",
+        402 => "billing_error",
+        403 => "permission_error",
+        404 => "not_found_error",
+        413 => "request_too_large",
+        429 => "rate_limit_error",
+        503 | 529 => "overloaded_error",
+        400..500 => "invalid_request_error",
+        _ => "api_error",
+    }
+}
+
 /// What a stream whose provider broke off says before it ends, as an event of the client's API.
 pub(super) fn broken_stream(surface: Surface) -> Bytes {
-    let message = "the provider broke off within its answer";
-    let text = match surface {
-        Surface::CountTokens | Surface::Messages => {
-            let error = json!({"type": "error", "error": {"type": "api_error", "message": message}});
-            format!("\n\nevent: error\ndata: {error}\n\n")
-        }
+    Bytes::from(format!("\n\n{}", event_of_failure(surface, "the provider broke off within its answer")))
+}
+
+/// An event that ends a stream with a failure.
+fn event_of_failure(surface: Surface, message: &str) -> String {
+    match surface {
         Surface::ChatCompletions => {
-            let error = json!({"error": {"message": message, "type": "api_error", "code": Value::Null, "param": Value::Null}});
-            format!("\n\ndata: {error}\n\n")
+            let error =
+                json!({"message": message, "type": "api_error", "code": Value::Null, "param": Value::Null});
+            format!("data: {}\n\n", json!({"error": error}))
+        }
+        Surface::CountTokens | Surface::Messages => {
+            let error = json!({"type": "api_error", "message": message});
+            format!("event: error\ndata: {}\n\n", json!({"type": "error", "error": error}))
         }
         Surface::Responses => {
             let error =
-                json!({"type": "error", "code": "api_error", "message": message, "param": Value::Null});
-            format!("\n\nevent: error\ndata: {error}\n\n")
+                json!({"type": "error", "code": "server_error", "message": message, "param": Value::Null});
+            format!("event: error\ndata: {error}\n\n")
         }
-    };
-    Bytes::from(text)
+    }
 }
 
 /// A JSON document as an answer.

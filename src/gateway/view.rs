@@ -1,5 +1,7 @@
 //! The host as one load saw it, for one agent, and the credentials that serve a model there.
 
+use std::sync::Arc;
+
 use crate::clock::{Clock, Deadline};
 use crate::core::assess::assess;
 use crate::core::credential::{EpochMs, Material};
@@ -11,9 +13,10 @@ use crate::core::report::{Policy, Report};
 use crate::core::secret::Secret;
 use crate::core::snapshot::{ProfileRecord, Snapshot};
 use crate::core::store::UsageStats;
-use crate::core::upstream::{self, Surface};
+use crate::core::upstream::Surface;
 use crate::exit::CommandError;
 use crate::gateway::pool::{Holder, Permit, Pool};
+use crate::gateway::way::Way;
 use crate::process::Process;
 use crate::sync;
 use crate::usage;
@@ -36,8 +39,8 @@ pub(super) struct Candidate {
     pub(super) model: ModelRef,
     /// What it is called: a profile id, `env: NAME`, `config: FILE`.
     pub(super) name: String,
-    /// Where the request goes.
-    pub(super) url: String,
+    /// Where the request goes, and in which words.
+    pub(super) way: Arc<Way>,
     /// What it is.
     pub(super) material: Material,
     /// What is sent.
@@ -91,15 +94,11 @@ impl View {
         now: EpochMs,
     ) -> Result<Vec<Candidate>, String> {
         let id = &model.provider;
-        let entry =
-            self.workspace.config.providers.iter().find(|(known, _)| provider::normalize(known) == *id);
-        let api = entry.and_then(|(_, entry)| entry.api);
-        let base = self.workspace.base_url(id);
-        let url = upstream::address(id, base.as_deref(), api, surface)?;
+        let way = Arc::new(Way::of(&self.workspace, model, surface)?);
         let made = |name: String, material: Material, secret: Secret| Candidate {
             model: model.clone(),
             name,
-            url: url.clone(),
+            way: Arc::clone(&way),
             material,
             secret,
             holder: None,
@@ -136,9 +135,8 @@ impl View {
             Some(made(credential.source.clone(), Material::ApiKey { key: None }, secret))
         }));
         let keys = self.snapshot.provider_keys.iter().filter(|key| provider::normalize(&key.provider) == *id);
-        candidates.extend(
-            keys.map(|key| made(key.source.clone(), Material::ApiKey { key: None }, key.secret.clone())),
-        );
+        candidates
+            .extend(keys.map(|key| made(key.source.clone(), way.material_of_key(), key.secret.clone())));
         if candidates.is_empty() { Err(format!("there is no credential for {id}")) } else { Ok(candidates) }
     }
 

@@ -20,6 +20,7 @@ pub mod sessions;
 pub mod source;
 pub mod store;
 pub mod unit;
+mod upstream;
 pub mod vendor_file;
 mod view;
 

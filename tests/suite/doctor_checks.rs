@@ -102,6 +102,11 @@ const CASES: &[(&str, Break)] = &[
         env.private();
         &["gateway-bind-open"]
     }),
+    ("gateway-api-unsupported", |env| {
+        let entry = "{models: {providers: {openai: {baseUrl: 'http://127.0.0.1:1', api: 'github-copilot', models: []}}}, gateway";
+        env.replace_in(CONFIG, "{gateway", entry).private();
+        &["gateway-api-unsupported"]
+    }),
     ("gateway-mode-unset", |env| {
         env.replace_in(CONFIG, "mode: 'local', ", "").private();
         &["gateway-mode-unset"]

@@ -13,8 +13,10 @@ use openclaw::core::oauth::{self, LoginFlow};
 use openclaw::core::probe;
 use openclaw::core::provider::PROVIDERS;
 use openclaw::core::read_error::ReadError;
+use openclaw::core::upstream::{ApiKind, Surface};
 use openclaw::doctor::CHECKS;
 use openclaw::exit::ExitStatus;
+use openclaw::format::dialect::rules::{self, Rule};
 use openclaw::metrics::catalogue::{METRICS, Metric};
 use openclaw::metrics::collector::MOST_PROFILES;
 use openclaw::metrics::gateway;
@@ -99,9 +101,9 @@ fn interface() -> String {
         &["onboard", "--help"],
         &["doctor", "--help"],
         &["gateway", "--help"],
+        &["gateway", "status", "--help"],
         &["chat", "--help"],
         &["agent", "--help"],
-        &["gateway", "status", "--help"],
         &["monitor", "--help"],
         &["where", "--help"],
         &["completions", "--help"],
@@ -262,6 +264,54 @@ fn metric_rows(text: &mut String, metrics: &[&Metric]) {
         let labels = labels.join(", ");
         let _ = writeln!(text, "| `{}` | {} | {labels} | {} |", metric.name, metric.kind.word(), metric.help);
     }
+}
+
+fn gateway_apis() -> String {
+    let mut text = String::from(include_str!("gateway_apis.md"));
+    text.push_str("\n## Who reaches whom\n\n| model speaks |");
+    let surfaces = [Surface::ChatCompletions, Surface::Messages, Surface::CountTokens, Surface::Responses];
+    for surface in surfaces {
+        let _ = write!(text, " `{}` |", surface.path());
+    }
+    text.push_str("\n| --- | --- | --- | --- | --- |\n");
+    for kind in ApiKind::ALL {
+        let _ = write!(text, "| `{}` |", kind.name());
+        for surface in surfaces {
+            let how = match (kind.speaks(surface), surface.is_translated()) {
+                (true, _) => "passed on",
+                (false, true) => "translated",
+                (false, false) => "501",
+            };
+            let _ = write!(text, " {how} |");
+        }
+        text.push('\n');
+    }
+    for surface in [Surface::ChatCompletions, Surface::Messages] {
+        let kinds = rules::kinds(surface);
+        let _ = write!(text, "\n## Fields of `{}`\n\n| field |", surface.path());
+        for kind in kinds {
+            let _ = write!(text, " `{}` |", kind.name());
+        }
+        text.push_str("\n| --- | --- | --- | --- | --- |\n");
+        for (name, rules) in rules::fields(surface) {
+            let _ = write!(text, "| `{name}` |");
+            for rule in rules {
+                let _ = match rule {
+                    Rule::Dropped(why) => write!(text, " left out: {why} |"),
+                    Rule::Only(values) => write!(text, " only `{}` |", values.join("` or `")),
+                    Rule::Refused => write!(text, " 400 |"),
+                    Rule::Translated => write!(text, " yes |"),
+                };
+            }
+            text.push('\n');
+        }
+    }
+    text
+}
+
+#[test]
+fn the_reference_of_the_apis_is_current() {
+    assert_current("docs/gateway-apis.md", &gateway_apis());
 }
 
 #[test]

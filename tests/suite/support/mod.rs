@@ -7,6 +7,7 @@ pub(crate) mod inbox;
 pub(crate) mod provider;
 pub(crate) mod runtime;
 pub(crate) mod upstream;
+pub(crate) mod vendors;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
