@@ -140,6 +140,11 @@ impl CommandError {
         &self.message
     }
 
+    /// What to type next.
+    pub fn hints(&self) -> &[String] {
+        &self.hints
+    }
+
     /// The exit status that tells it to a script.
     pub fn status(&self) -> ExitStatus {
         match self.kind {

@@ -20,6 +20,7 @@ pub mod refresh;
 pub mod render;
 pub mod scan;
 pub mod schedule;
+pub mod service;
 pub mod settings;
 pub mod sync;
 pub mod sys;

@@ -39,6 +39,10 @@ env_vars! {
     HOME, "HOME", None, "Home folder; when unset, the one of the user database.";
     JOURNAL_STREAM, "JOURNAL_STREAM", None,
         "Set by systemd where stderr goes to the journal: the gateway leaves the time to it.";
+    MONITOR_EXIT_STATUS, "MONITOR_EXIT_STATUS", None,
+        "Set by systemd for units of `OnFailure=`: how the unit ended; `monitor failed` tells it.";
+    MONITOR_SERVICE_RESULT, "MONITOR_SERVICE_RESULT", None,
+        "The same: why systemd calls it failed, such as `exit-code` or `watchdog`.";
     NO_COLOR, "NO_COLOR", None, "Any value switches colour off.";
     AGENT_DIR, "OPENCLAW_AGENT_DIR", Some("CLAWDBOT_AGENT_DIR"), "Agent folder, unless `--agent` is given.";
     ALLOW_MULTI_GATEWAY, "OPENCLAW_ALLOW_MULTI_GATEWAY", Some("CLAWDBOT_ALLOW_MULTI_GATEWAY"),
@@ -61,7 +65,9 @@ env_vars! {
         "Name of the gateway's unit; default `openclaw-gateway.service`, with `-NAME` behind it for `--profile NAME`.";
     PATH, "PATH", None, "Where programs are found; doctor compares it with that of the gateway's service.";
     PI_AGENT_DIR, "PI_CODING_AGENT_DIR", None, "Agent folder when `OPENCLAW_AGENT_DIR` is unset.";
+    PREFIX, "PREFIX", None, "Set by Termux: where its services are, below `var/service`.";
     SHELL, "SHELL", None, "The login shell; default `/bin/sh`.";
+    SUDO_USER, "SUDO_USER", None, "Set by sudo: for whom `service install --system` installs.";
     TERMUX_VERSION, "TERMUX_VERSION", None, "Set by Termux; doctor looks at what phones need then.";
     TMPDIR, "TMPDIR", None, "Where the Node gateway has its lock, which is looked at and taken too; default `/tmp`.";
     TZ, "TZ", None, "The time zone; doctor says when nobody knows it.";
@@ -220,6 +226,11 @@ impl Process {
             Self::Os { .. } => cfg!(target_os = "macos").then(|| PathBuf::from("/usr/bin/security")),
             Self::Fake(fake) => fake.keychain_program.clone(),
         }
+    }
+
+    /// Whether this is macOS.
+    pub fn is_macos(&self) -> bool {
+        self.keychain_program().is_some()
     }
 
     /// Whether a person sits at stdin.

@@ -10,6 +10,7 @@ use crate::cli::gateway_args::GatewayArgs;
 use crate::cli::monitor_args::MonitorArgs;
 use crate::cli::onboard_args::OnboardArgs;
 use crate::cli::packaging_args::{CompletionsArgs, ManArgs};
+use crate::cli::service_args::ServiceCommand;
 use crate::cli::status_args::StatusArgs;
 use crate::cli::whereabouts_args::WhereArgs;
 use crate::format::ops::parse_span;
@@ -77,6 +78,9 @@ pub enum Command {
     Monitor(Box<MonitorArgs>),
     /// Set this host up: a credential, a model, the gateway's port and token
     Onboard(Box<OnboardArgs>),
+    /// Let the monitor, the exporter or the gateway run unattended: systemd, launchd of macOS, termux-services
+    #[command(subcommand)]
+    Service(ServiceCommand),
     /// Show which key is in force, where it comes from, and whether the gateway's service has the same
     #[command(after_help = "Exit codes: 0 this shell and the service use the same, 1 they differ.")]
     Where(WhereArgs),

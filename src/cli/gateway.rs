@@ -1,17 +1,18 @@
-//! `gateway`: runs the runtime in the foreground.
+//! `gateway`: runs the runtime in the foreground, or leaves it to its service.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use crate::cli::gateway_args::{AuthArg, GatewayArgs, GatewayCommand};
 use crate::cli::secret_flag::secret_flag;
-use crate::cli::{Session, gateway_status, installation, listen};
+use crate::cli::{Session, gateway_status, installation, listen, service};
 use crate::core::secret::Secret;
 use crate::exit::{CommandError, ExitStatus};
 use crate::format::config_sections;
 use crate::gateway::Gateway;
 use crate::gateway::daemon::{self as runtime, Bind, Settings};
 use crate::process::{self, Process};
+use crate::service::Control;
 use crate::sys::instance::{self, Claim, Refused};
 use crate::sys::{daemon, files, interfaces};
 use crate::workspace::{Request, Workspace};
@@ -21,6 +22,11 @@ pub(super) fn run(session: &Session<'_>, args: &GatewayArgs) -> Result<ExitStatu
     match &args.command {
         None | Some(GatewayCommand::Run) => serve(session, args),
         Some(GatewayCommand::Health(how)) => gateway_status::health(session, args, how),
+        Some(GatewayCommand::Install(how)) => service::install_gateway(session, args, how),
+        Some(GatewayCommand::Restart(how)) => service::control(session, Control::Restart, *how),
+        Some(GatewayCommand::Start(how)) => service::control(session, Control::Start, *how),
+        Some(GatewayCommand::Stop(how)) => service::control(session, Control::Stop, *how),
+        Some(GatewayCommand::Uninstall(how)) => service::uninstall_gateway(session, how),
         Some(GatewayCommand::Status(how)) => gateway_status::status(session, args, how),
     }
 }

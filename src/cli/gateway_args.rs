@@ -4,6 +4,8 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use crate::gateway::log::Format;
 
+use crate::cli::service_args::InstallArgs;
+
 /// The options of `gateway`; they count before and behind the second word.
 #[derive(Debug, Args)]
 pub struct GatewayArgs {
@@ -84,11 +86,21 @@ pub enum GatewayCommand {
     /// Tell whether the gateway of this host runs and can serve, in one line
     #[command(after_help = STATUS_CODES)]
     Health(HealthArgs),
+    /// Install it as a service, enable and start it; the same as `service install gateway`
+    Install(InstallArgs),
+    /// Stop the service and start it
+    Restart(ControlArgs),
     /// Run in the foreground
     Run,
+    /// Start the service
+    Start(ControlArgs),
     /// Tell whether the gateway of this host runs, what it serves, and what is wrong with it
     #[command(after_help = STATUS_CODES)]
     Status(HealthArgs),
+    /// Stop the service; answers that are under way are finished
+    Stop(ControlArgs),
+    /// Stop the service and take it away
+    Uninstall(InstallArgs),
 }
 
 /// What the exit codes of both say.
@@ -105,4 +117,12 @@ pub struct HealthArgs {
     /// How long to wait for an answer, a span such as 5s [default: 10s]
     #[arg(long, value_name = "SPAN", value_parser = super::args::positive_span)]
     pub timeout: Option<u64>,
+}
+
+/// The options of `gateway start`, `stop` and `restart`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Args)]
+pub struct ControlArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }

@@ -38,6 +38,8 @@ pub mod packaging_args;
 pub mod printer;
 pub mod reauth_args;
 mod secret_flag;
+mod service;
+pub mod service_args;
 pub mod status_args;
 mod talk;
 mod try_credential;
@@ -109,6 +111,7 @@ fn dispatch(cli: &Cli, printer: &Printer<'_>, clock: &Clock) -> Result<ExitStatu
         Command::Chat(args) => chat::run(&Session { cli, printer, clock }, args),
         Command::Gateway(args) => gateway::run(&Session { cli, printer, clock }, args),
         Command::Doctor(args) => doctor::run(&Session { cli, printer, clock }, args),
+        Command::Service(command) => service::run(&Session { cli, printer, clock }, command),
         Command::Where(args) => whereabouts::run(&Session { cli, printer, clock }, args),
         Command::Exporter(args) => exporter::run(&Session { cli, printer, clock }, args),
         Command::Monitor(args) => monitor::run(&Session { cli, printer, clock }, args),

@@ -43,6 +43,9 @@ pub(super) fn run(session: &Session<'_>, args: &MonitorArgs) -> Result<ExitStatu
         Some(MonitorCommand::Drill { scene, profile_id }) => {
             Ok(session.printer.answer(&monitor.drill((*scene).into(), profile_id)?))
         }
+        Some(MonitorCommand::Failed { unit, system }) => {
+            Ok(session.printer.answer(&monitor.failed(unit, *system)?))
+        }
         Some(MonitorCommand::Simulate(args)) => {
             monitor.flags.every_ms = args.every;
             monitor.flags.policy = args.policy.map(Refreshable::from);

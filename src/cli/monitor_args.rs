@@ -73,6 +73,14 @@ pub enum MonitorCommand {
         #[arg(long, value_name = "PROFILE")]
         profile_id: String,
     },
+    /// Tell people that a unit of this program has failed; what `OnFailure=` of the units runs
+    Failed {
+        /// The unit
+        unit: String,
+        /// It is one of the machine
+        #[arg(long)]
+        system: bool,
+    },
     /// Tell what would be sent over the next days, on a clock that is wound on; sends nothing
     Simulate(SimulateArgs),
     /// Hear nothing of an incident for a while

@@ -82,6 +82,10 @@ macro_rules! catalogue {
 catalogue! {
     AgentDirLegacy, "agent-dir-legacy", Warning, "an agent folder lies where earlier releases had it",
         "Nothing reads it there: credentials in it are not found.", [];
+    ChannelFailing, "channel-failing", Warning, "a channel of the monitor does not deliver",
+        "What is told does not arrive there; it waits and is tried again.", [];
+    ChannelMissing, "channel-missing", Warning, "the monitor has no way to people",
+        "What it sees stands in the journal, where nobody looks.", [];
     CheckTimeout, "check-timeout", Warning, "a check did not end in time",
         "A mount or a name server hangs; what the check would have found is not known.", [];
     ClockImplausible, "clock-implausible", Error, "the clock of this host is wrong",
@@ -112,6 +116,8 @@ catalogue! {
         "A newer program may understand it; this one leaves it alone.", [];
     CredentialUnusable, "credential-unusable", Error, "a profile holds nothing that could be used",
         "Requests with it fail.", [];
+    DesktopUnreachable, "desktop-unreachable", Warning, "the monitor finds no desktop to tell on",
+        "Its notices wait until there is a session bus.", [];
     DiskFull, "disk-full", Error, "the disk is full",
         "No renewed login can be saved, and a login that cannot be saved is lost.", [];
     DiskLow, "disk-low", Warning, "the disk is almost full",
@@ -126,6 +132,8 @@ catalogue! {
         "It will not warn of anything.", [];
     ExpiresUnreadable, "expires-unreadable", Warning, "an expiry is no number",
         "It cannot warn of anything.", [];
+    ExporterStopped, "exporter-stopped", Warning, "the exporter does not run",
+        "Prometheus hears nothing of this host.", [UnitProgramGone];
     GatewayApiUnsupported, "gateway-api-unsupported", Advice, "the gateway cannot ask a model that is in use",
         "Its provider speaks an API that the gateway does not: such a request is answered with 501.", [];
     GatewayBindOpen, "gateway-bind-open", Error, "the gateway listens beyond this host without a token",
@@ -152,6 +160,12 @@ catalogue! {
         "Earlier programs skip the login for it.", [];
     ModelWithoutProvider, "model-without-provider", Warning, "the default model names no provider",
         "It is taken for one of Anthropic.", [ConfigInvalid];
+    MonitorFailing, "monitor-failing", Error, "the monitor fails",
+        "Nobody watches the credentials.", [UnitProgramGone];
+    MonitorOff, "monitor-off", Warning, "the monitor is installed and does not look",
+        "Nobody watches the credentials.", [];
+    MonitorOverdue, "monitor-overdue", Warning, "the monitor has not looked for too long",
+        "What has ended since then was told nobody.", [MonitorFailing, MonitorOff, UnitProgramGone];
     MountReplaced, "mount-replaced", Error, "a mounted file was replaced where it comes from",
         "This host still sees the old file, and what it writes there is lost.", [];
     OpsInvalid, "ops-invalid", Error, "the settings of this program are invalid",
@@ -226,6 +240,8 @@ catalogue! {
         "After a restart nothing runs until Termux is opened.", [];
     TimezoneUnknown, "timezone-unknown", Advice, "the time zone of this host is unknown",
         "Local times in messages are UTC.", [];
+    UnitProgramGone, "unit-program-gone", Error, "a unit starts a program that is not there",
+        "It fails each time.", [];
     VendorLoginReadOnly, "vendor-login-read-only", Warning, "a login that renews itself lies on a read-only mount",
         "A refresh here spends the token and cannot bring the new one back to where it is needed.", [];
     VendorPermissionsOpen, "vendor-permissions-open", Warning, "other users can read a vendor's login",

@@ -11,6 +11,7 @@ mod machine;
 mod network;
 mod permissions;
 mod service;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -132,6 +133,7 @@ pub const CHECKS: &[Check] = &[
     locks::CHECK,
     machine::CHECK,
     service::CHECK,
+    watch::CHECK,
     network::CHECK,
 ];
 

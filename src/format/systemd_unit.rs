@@ -220,13 +220,30 @@ pub fn words(text: &str) -> Vec<String> {
     words
 }
 
+/// A word for a unit, in quotes where it must be. `%` is doubled: it would start a specifier.
+pub fn word(text: &str) -> String {
+    let text = text.replace('%', "%%");
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%$~".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text;
+    }
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// A word behind the program of a command line. `$` is doubled: it would start a variable.
+pub fn argument(text: &str) -> String {
+    word(&text.replace('$', "$$"))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use proptest::prelude::{ProptestConfig, proptest};
+    use proptest::prelude::{ProptestConfig, prop_assert_eq, proptest};
 
-    use super::{Assignment, environment, environment_file, parse, with_variables};
+    use super::{
+        Assignment, argument, environment, environment_file, expand, parse, with_variables, word, words,
+    };
 
     fn pairs(found: Vec<Assignment>) -> Vec<(String, String, usize)> {
         found.into_iter().map(|entry| (entry.name, entry.value, entry.line)).collect()
@@ -291,6 +308,28 @@ mod tests {
             ("cost: 5$ ${", "cost: 5$ ${"),
         ] {
             assert_eq!(with_variables(text, &value_of), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn words_are_quoted_where_systemd_would_split_or_replace_them() {
+        for (text, expected) in [
+            ("/usr/bin/openclaw", "/usr/bin/openclaw"),
+            ("/home/my files/100%/openclaw", r#""/home/my files/100%%/openclaw""#),
+            ("a\"b\\c", r#""a\"b\\c""#),
+            ("", r#""""#),
+            ("NAME=v;w", r#""NAME=v;w""#),
+        ] {
+            assert_eq!(word(text), expected);
+        }
+        assert_eq!(argument("$HOME"), "$$HOME");
+    }
+
+    proptest! {
+        #[test]
+        fn a_word_comes_back_as_it_was(text in "[^\\p{C}]{0,60}") {
+            let read = words(&word(&text)).into_iter().map(|word| expand(&word, &BTreeMap::new()));
+            prop_assert_eq!(read.collect::<Vec<_>>(), vec![text]);
         }
     }
 

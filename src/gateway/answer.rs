@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::{HeaderValue, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::Frame;
@@ -21,8 +21,8 @@ use crate::gateway::reply;
 use crate::gateway::translated::{self, Passed, Spoken};
 use crate::gateway::view::Candidate;
 
-/// How long a whole answer may take to come.
-const WHOLE_LIMIT: Duration = Duration::from_mins(10);
+/// How long the first piece of a stream may take, and an answer that is translated whole.
+const BEGIN_LIMIT: Duration = Duration::from_mins(10);
 
 /// What a client gets, and its content type when it is not the provider's.
 type Told = (Body, Option<&'static str>);
@@ -38,14 +38,20 @@ impl Forward<'_> {
     ) -> Tried {
         let (status, headers) = (answer.status(), answer.headers().clone());
         let (_, rest) = axum::http::Response::<reqwest::Body>::from(answer).into_parts();
-        let begun = if candidate.way.kind == ApiKind::OpenaiCodexResponses && !self.asked.is_streamed {
-            self.gathered(candidate, rest).await
-        } else if candidate.way.kind.speaks(self.surface) {
-            self.passed(rest).await
-        } else if self.asked.is_streamed {
-            self.spoken(candidate, rest, sent).await
-        } else {
-            self.translated(candidate, rest).await
+        let answering = async {
+            if candidate.way.kind == ApiKind::OpenaiCodexResponses && !self.asked.is_streamed {
+                self.gathered(candidate, rest).await
+            } else if candidate.way.kind.speaks(self.surface) {
+                self.passed(rest).await
+            } else if self.asked.is_streamed {
+                self.spoken(candidate, rest, sent).await
+            } else {
+                self.translated(candidate, rest).await
+            }
+        };
+        let Ok(begun) = tokio::time::timeout(BEGIN_LIMIT, answering).await else {
+            let message = format!("{}: {host} did not go on with its answer", candidate.name);
+            return self.failed(candidate, FailureClass::Timeout, message, None);
         };
         let (body, content_type) = match begun {
             Ok(begun) => begun,
@@ -60,7 +66,8 @@ impl Forward<'_> {
             Err(Begun::Failed(error)) => {
                 let failure = self.classified(candidate, 500, &headers, &error);
                 let message = format!("{}: {host} began its stream with an error", candidate.name);
-                return self.failed(candidate, failure.class, message, failure.retry_after_ms);
+                let failed = self.failed(candidate, failure.class, message, failure.retry_after_ms);
+                return failed.quoting(&dialect::trouble(candidate.way.kind, &error).message, candidate);
             }
         };
         if let Some((holder, _)) = &candidate.holder {
@@ -125,7 +132,7 @@ impl Forward<'_> {
     }
 
     async fn translated(&self, candidate: &Candidate, rest: reqwest::Body) -> Result<Told, Begun> {
-        let answer = self.whole(rest).await?;
+        let answer = translated::whole(rest).await.map_err(Begun::Broken)?;
         let reply = dialect::read_reply(candidate.way.kind, &answer);
         let reply = reply.map_err(|malformed| Begun::Malformed(malformed.0))?;
         let document = dialect::write_reply(self.surface, &reply, self.now() / 1000);
@@ -134,7 +141,7 @@ impl Forward<'_> {
 
     /// One answer of a provider that answers in pieces only.
     async fn gathered(&self, candidate: &Candidate, rest: reqwest::Body) -> Result<Told, Begun> {
-        let answer = dialect::gather(&self.whole(rest).await?);
+        let answer = dialect::gather(&translated::whole(rest).await.map_err(Begun::Broken)?);
         let answer = answer.map_err(|Trouble { kind, message }| {
             Begun::Failed(json!({"error": {"type": kind, "message": message}}).to_string())
         })?;
@@ -145,11 +152,6 @@ impl Forward<'_> {
         let reply = reply.map_err(|malformed| Begun::Malformed(malformed.0))?;
         let document = dialect::write_reply(self.surface, &reply, self.now() / 1000);
         Ok((Body::from(document.to_string()), Some("application/json")))
-    }
-
-    async fn whole(&self, rest: reqwest::Body) -> Result<Bytes, Begun> {
-        let read = tokio::time::timeout(WHOLE_LIMIT, translated::whole(rest)).await;
-        read.map_err(|_| Begun::Broken("its answer has no end".to_owned()))?.map_err(Begun::Broken)
     }
 }
 

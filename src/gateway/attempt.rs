@@ -43,10 +43,31 @@ pub(super) enum Tried {
     Unfit(Refusal),
 }
 
+/// The longest message of a provider that is passed on with a failure, in characters.
+const LONGEST_QUOTE: usize = 300;
+
+impl Tried {
+    /// Adds what the provider said, for the client and not for the log: nobody knows what it repeats.
+    pub(super) fn quoting(self, told: &str, candidate: &Candidate) -> Self {
+        match self {
+            Self::Failed(class, message, retry_after) if !told.is_empty() => {
+                let told: String = told.chars().take(LONGEST_QUOTE).collect();
+                let told = translated::redacted(told, secrets(candidate));
+                Self::Failed(class, format!("{message} ({told})"), retry_after)
+            }
+            other => other,
+        }
+    }
+}
+
 impl Forward<'_> {
     /// Asks the provider of a candidate.
     pub(super) async fn attempt(&mut self, candidate: Candidate, trial: Option<Trial>) -> Tried {
         let name = candidate.name.clone();
+        let sent = match self.said(&candidate) {
+            Ok(sent) => sent,
+            Err(refused) => return Tried::Unfit(Refusal::bad_request(refused.to_string())),
+        };
         let candidate = if candidate.is_due {
             match self.gateway.renewed(candidate, &self.view.workspace.agent.id).await {
                 Ok(candidate) => candidate,
@@ -56,10 +77,6 @@ impl Forward<'_> {
             }
         } else {
             candidate
-        };
-        let sent = match self.said(&candidate) {
-            Ok(sent) => sent,
-            Err(refused) => return Tried::Unfit(Refusal::bad_request(refused.to_string())),
         };
         let url = candidate.way.url(self.surface, &candidate.model.model, self.asked.is_streamed);
         let Ok(url) = endpoint::parse(&url) else {
@@ -119,13 +136,18 @@ impl Forward<'_> {
             } else {
                 let Trouble { message: told, .. } = dialect::trouble(candidate.way.kind, &body);
                 let told = if told.is_empty() { message } else { told };
-                Refusal::new(status, reply::kind_of(status), told).answer(self.surface)
+                let mut answer = Refusal::new(status, reply::kind_of(status), told).answer(self.surface);
+                for (name, value) in reply::passed_on(&headers, &candidate.secret) {
+                    answer.headers_mut().entry(name.unwrap_or(header::CONTENT_TYPE)).or_insert(value);
+                }
+                answer
             };
             *answer.status_mut() = status;
             self.sign(&mut answer, candidate);
             return Tried::TheRequest(Box::new(answer));
         }
-        self.failed(candidate, failure.class, message, failure.retry_after_ms)
+        let failed = self.failed(candidate, failure.class, message, failure.retry_after_ms);
+        failed.quoting(&dialect::trouble(candidate.way.kind, &body).message, candidate)
     }
 
     pub(super) fn classified(

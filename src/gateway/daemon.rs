@@ -123,7 +123,7 @@ pub fn run(gateway: Gateway, listeners: Vec<TcpListener>) -> std::io::Result<boo
         let (stop, stopping) = watch::channel(Stop::No);
         // From the first word on a signal means what it should.
         let signals = tokio::spawn(listen_to_signals(Arc::clone(&gateway), Signals::listen()?, stop));
-        let reporting = tokio::spawn(report(Arc::clone(&gateway), address));
+        let reporting = tokio::spawn(report(Arc::clone(&gateway), address, stopping.clone()));
         gateway.log.say(Level::Info, &format!("listening on {}", places.join(" and ")));
         let served = serve(Arc::clone(&gateway), listeners, stopping).await;
         reporting.abort();
@@ -215,14 +215,18 @@ async fn listen_to_signals(gateway: Arc<Gateway>, mut signals: Signals, stop: wa
     }
 }
 
-/// Tells the service manager that the gateway is ready and alive, each time after a request to itself was answered.
-async fn report(gateway: Arc<Gateway>, address: Option<SocketAddr>) {
+/// Tells the service manager that the gateway is ready and alive, each time after a request to itself was answered, until
+/// it is to stop.
+async fn report(gateway: Arc<Gateway>, address: Option<SocketAddr>, mut stopping: watch::Receiver<Stop>) {
     let Some(address) = address else { return };
     let every = daemon::watchdog().map_or(PROBE_EVERY, |limit| (limit / 3).min(PROBE_EVERY));
     let (mut is_known, mut told) = (false, String::new());
     loop {
         // Where every connection is busy nobody else gets in, and that is no failure.
-        let lives = probe(address).await || gateway.guests.are_all_busy();
+        let lives = probe(address).await || gateway.guests.is_full_of_work();
+        if *stopping.borrow() != Stop::No {
+            return;
+        }
         if lives {
             let status = gateway.status_line(&format!("http://{address}"));
             if !is_known {
@@ -236,7 +240,12 @@ async fn report(gateway: Arc<Gateway>, address: Option<SocketAddr>) {
         } else {
             gateway.log("a request to the gateway itself was not answered");
         }
-        tokio::time::sleep(every).await;
+        let pause = if lives { every } else { every.min(TICK) };
+        // A stop ends it; so does the end of whoever could order one.
+        let stopped = stopping.wait_for(|stop| *stop != Stop::No);
+        if tokio::time::timeout(pause, stopped).await.is_ok() {
+            return;
+        }
     }
 }
 

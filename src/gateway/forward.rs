@@ -72,6 +72,8 @@ struct Way {
     resting: Option<(EpochMs, String)>,
     /// The subscription that could not serve.
     subscription: Option<String>,
+    /// Whether it has been told that a paid key could serve in its place.
+    has_crossed: bool,
     /// The paid key that was not used because of it.
     denied: Option<String>,
 }
@@ -134,7 +136,8 @@ impl Forward<'_> {
                     None => None,
                     Some(from) => {
                         way.passes(&from, true);
-                        let Ok(told) = self.cross(&from, &name) else {
+                        let is_first = !std::mem::replace(&mut way.has_crossed, true);
+                        let Ok(told) = self.cross(&from, &name, is_first) else {
                             way.denied.get_or_insert(name);
                             continue;
                         };
@@ -201,13 +204,15 @@ impl Forward<'_> {
     }
 
     /// What is paid by use is about to serve because a subscription does not: gives what the client is told of it.
-    fn cross(&self, from: &str, to: &str) -> Result<Option<HeaderValue>, Denied> {
+    fn cross(&self, from: &str, to: &str, is_first: bool) -> Result<Option<HeaderValue>, Denied> {
         let crossing = match self.view.workspace.ops.gateway.metered {
             Metered::Allow => Crossing::Allowed,
             Metered::Notify => Crossing::Told,
             Metered::Deny => Crossing::Denied,
         };
-        self.gateway.numbers.crossed(crossing);
+        if is_first {
+            self.gateway.numbers.crossed(crossing);
+        }
         if crossing == Crossing::Told && self.gateway.crossings.is_news(from, to) {
             self.gateway.log(&format!(
                 "{from} cannot serve now, and {to} is paid by use; gateway.metered of ops.json decides what happens then"
@@ -217,7 +222,7 @@ impl Forward<'_> {
         if crossing == Crossing::Denied { Err(Denied) } else { Ok(told.ok()) }
     }
 
-    fn refusal(&self, models: &[ModelRef], way: Way) -> Refusal {
+    fn refusal(&mut self, models: &[ModelRef], way: Way) -> Refusal {
         let denied = way.denied.zip(way.subscription).map_or_else(String::new, |(key, subscription)| {
             format!(
                 "; {key} was not used in the place of {subscription}: it is paid by use, and gateway.metered of ops.json \
@@ -233,6 +238,9 @@ impl Forward<'_> {
             return refusal;
         }
         if let Some((until, name)) = way.resting {
+            let ModelRef { provider, model } = models[0].clone();
+            let class = Some(FailureClass::RateLimited);
+            self.told = Some(Told { provider, model, profile: name.clone(), attempts: 0, class });
             let seconds = (until - self.now()).max(0) / 1000;
             let pinned = self.visit.pinned_rests(&self.view, &models[0], &name, until, self.now());
             let message = pinned.unwrap_or_else(|| {

@@ -25,7 +25,7 @@ mod translated;
 mod view;
 mod way;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Mutex;
@@ -66,6 +66,7 @@ pub struct Gateway {
     agents: Agents,
     upstream: Lasting,
     desk: Desk,
+    reloading: std::sync::Mutex<()>,
     /// One refresh at a time: whoever waited finds the new tokens.
     renewing: Mutex<()>,
     /// What this run of the gateway is called in the ids of its requests.
@@ -125,6 +126,7 @@ impl Gateway {
             upstream,
             desk: Desk::new(process)
                 .map_err(|error| CommandError::io(format!("no random numbers: {error}")))?,
+            reloading: std::sync::Mutex::default(),
             renewing: Mutex::new(()),
             name: name.expose().to_owned(),
             started: clock.now().timestamp_millis(),
@@ -162,11 +164,9 @@ impl Gateway {
             Surface::ALL.iter().any(|surface| {
                 let candidates = view.candidates(model, *surface, &self.pool, now);
                 candidates.is_ok_and(|all| {
-                    all.iter().any(|candidate| match &candidate.holder {
-                        Some((holder, stored)) => {
-                            !matches!(self.pool.permit(holder, stored, now), pool::Permit::Resting(_))
-                        }
-                        None => true,
+                    all.iter().any(|candidate| {
+                        let holder = candidate.holder.as_ref();
+                        holder.is_none_or(|(holder, stored)| !self.pool.rests(holder, stored, now))
                     })
                 })
             })
@@ -176,6 +176,8 @@ impl Gateway {
 
     /// Reads the host again. What cannot be read now leaves everything as it was.
     fn reload(&self) {
+        // Two at once would forget what only one of them has read.
+        let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let written = self.pool.written();
         let loaded = View::load(&self.process, &self.clock, &self.request).and_then(|view| {
             let door = door(&view, self.given.as_ref());

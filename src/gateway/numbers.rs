@@ -164,17 +164,12 @@ impl Durations {
     /// Bounds in s with what stayed below, the sum in s, and the count.
     fn read(&self) -> (Vec<(f64, u64)>, f64, u64) {
         let mut below = 0;
-        let mut all: Vec<_> = BOUNDS
-            .iter()
-            .zip(&self.each)
-            .map(|(bound, each)| {
-                below += each.get();
-                (count(*bound) / 1e6, below)
-            })
-            .collect();
-        below += self.each[BOUNDS.len()].get();
-        all.push((f64::INFINITY, below));
-        (all, count(self.sum_us.get()) / 1e6, below)
+        let all = BOUNDS.iter().zip(&self.each).map(|(bound, each)| {
+            below += each.get();
+            (count(*bound) / 1e6, below)
+        });
+        let all = all.collect();
+        (all, count(self.sum_us.get()) / 1e6, below + self.each[BOUNDS.len()].get())
     }
 }
 

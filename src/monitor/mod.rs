@@ -1,6 +1,7 @@
 //! The monitor: look, decide, queue, deliver, remember; and again when it is due.
 
 mod deliver;
+mod failed;
 pub mod look;
 pub mod rehearse;
 pub mod settings;
@@ -23,6 +24,7 @@ use crate::notify::Ping;
 use crate::process::Process;
 use crate::sys::random;
 use crate::workspace::monitor_state::StateFile;
+use crate::workspace::paths::Paths;
 use crate::workspace::{Request, Workspace};
 use look::Look;
 use settings::{Flags, Settings};
@@ -153,11 +155,11 @@ impl Monitor<'_> {
         file: &StateFile,
     ) -> Result<Verdict, CommandError> {
         self.ping(settings, Ping::Start);
-        let agent = workspace.agent.id.clone();
+        let (agent, paths) = (workspace.agent.id.clone(), workspace.paths.clone());
         let looked = look::look(self.process, self.clock, workspace, settings, true, self.tell);
         let look = looked.inspect_err(|_| self.ping(settings, Ping::Fail))?;
         let verdict = look.verdict();
-        let queued = self.queue(&look, &agent, settings, file);
+        let queued = self.queue(&look, &agent, settings, file, &paths);
         let messages = queued.inspect_err(|_| self.ping(settings, Ping::Fail))?;
         for message in &messages {
             let level = message.incident.level.word();
@@ -176,6 +178,7 @@ impl Monitor<'_> {
         agent: &str,
         settings: &Settings,
         file: &StateFile,
+        paths: &Paths,
     ) -> Result<Vec<Message>, CommandError> {
         let now = self.clock.now();
         let floors = settings.floors();
@@ -195,6 +198,9 @@ impl Monitor<'_> {
             state.next_run = None;
             messages
         });
+        if queued.is_ok() && !look.report.findings.iter().any(|finding| finding.code == Code::OpsInvalid) {
+            failed::keep_settings(paths);
+        }
         queued.map_err(|reason| unwritten(file, &reason))
     }
 

@@ -1,6 +1,6 @@
 //! Running a program whose output we want, within limits.
 
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -15,6 +15,9 @@ use crate::clock::Deadline;
 
 /// How long output may still come after the program itself has ended: a daemon that it left may hold the pipe.
 const GRACE: Duration = Duration::from_millis(100);
+
+/// The most of a complaint that is read.
+const LONGEST_COMPLAINT: u64 = 2048;
 
 /// Why there is no output.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +40,32 @@ enum Event {
 /// Runs a program with stdin closed and stderr dropped, and gives its stdout. What outstays the limits is killed with
 /// its process group.
 pub fn output(command: &mut Command, deadline: Deadline, limit: usize) -> Result<Vec<u8>, Failure> {
-    run(command.stdin(Stdio::null()), None, deadline, limit)
+    run(command.stdin(Stdio::null()).stderr(Stdio::null()), None, deadline, limit)
+}
+
+/// The same for a program whose complaint is worth telling: an error is what it wrote to stderr, in one line.
+pub fn explained(command: &mut Command, deadline: Deadline, limit: usize) -> Result<Vec<u8>, String> {
+    let unwritten = |error: std::io::Error| error.to_string().to_lowercase();
+    let mut complaint = tempfile::tempfile().map_err(unwritten)?;
+    let stderr = complaint.try_clone().map_err(unwritten)?;
+    let ran = run(command.stdin(Stdio::null()).stderr(stderr), None, deadline, limit);
+    ran.map_err(|failure| match failure {
+        Failure::NotStarted(reason) => format!("cannot be started: {reason}"),
+        Failure::TimedOut => "does not answer".to_owned(),
+        Failure::TooMuchOutput => "prints too much".to_owned(),
+        Failure::Ended(code) => {
+            let mut said = Vec::new();
+            let rewound = complaint.seek(SeekFrom::Start(0));
+            drop(rewound.and_then(|_| (&mut complaint).take(LONGEST_COMPLAINT).read_to_end(&mut said)));
+            let said = String::from_utf8_lossy(&said);
+            let lines: Vec<_> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            match code {
+                _ if !lines.is_empty() => lines.join("; "),
+                Some(code) => format!("ended with {code}"),
+                None => "was killed".to_owned(),
+            }
+        }
+    })
 }
 
 /// The same for a program that is given something on stdin. One that does not read it all is not blamed for that.
@@ -47,7 +75,7 @@ pub fn fed(
     deadline: Deadline,
     limit: usize,
 ) -> Result<Vec<u8>, Failure> {
-    run(command.stdin(Stdio::piped()), Some(input), deadline, limit)
+    run(command.stdin(Stdio::piped()).stderr(Stdio::null()), Some(input), deadline, limit)
 }
 
 fn run(
@@ -58,7 +86,6 @@ fn run(
 ) -> Result<Vec<u8>, Failure> {
     let mut child = command
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
         .process_group(0)
         .spawn()
         .map_err(|error| Failure::NotStarted(error.to_string().to_lowercase()))?;

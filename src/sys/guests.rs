@@ -1,7 +1,7 @@
 //! The open connections of a server: how many there are, and which of them only hold a seat.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -15,6 +15,7 @@ pub struct Guests {
     open: Mutex<BTreeMap<u64, Arc<Seat>>>,
     accepted: AtomicU64,
     ended: AtomicU64,
+    room: AtomicUsize,
 }
 
 /// What is known of a connection.
@@ -37,8 +38,13 @@ pub struct Guest {
 
 impl Default for Guests {
     fn default() -> Self {
-        let (accepted, ended) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { watch: Stopwatch::start(), open: Mutex::default(), accepted, ended }
+        Self {
+            watch: Stopwatch::start(),
+            open: Mutex::default(),
+            accepted: AtomicU64::default(),
+            ended: AtomicU64::default(),
+            room: AtomicUsize::new(usize::MAX),
+        }
     }
 }
 
@@ -65,10 +71,16 @@ impl Guests {
         idle.is_some()
     }
 
-    /// Whether there are some, and each of them is busy.
-    pub fn are_all_busy(&self) -> bool {
+    /// Sets how many may be open.
+    pub fn set_room(&self, room: usize) {
+        self.room.store(room, Ordering::Relaxed);
+    }
+
+    /// Whether nobody else can be let in because everybody is busy.
+    pub fn is_full_of_work(&self) -> bool {
         let seats = self.seats();
-        !seats.is_empty() && seats.values().all(|seat| seat.rests_since.load(Ordering::Relaxed) == BUSY)
+        seats.len() >= self.room.load(Ordering::Relaxed)
+            && seats.values().all(|seat| seat.rests_since.load(Ordering::Relaxed) == BUSY)
     }
 
     /// How many are open.
@@ -130,7 +142,10 @@ mod tests {
         let (first, second, third) = (guests.welcome(), guests.welcome(), guests.welcome());
         first.begins();
         assert_eq!((guests.open(), guests.accepted()), (3, 3));
+        guests.set_room(3);
+        assert!(!guests.is_full_of_work());
         assert!(guests.end_an_idle_one() && guests.end_an_idle_one() && !guests.end_an_idle_one());
+        assert!(guests.is_full_of_work());
         first.rests();
         assert!(guests.end_an_idle_one());
         assert_eq!(guests.ended(), 3);

@@ -19,6 +19,8 @@ const OUR_NAME: &str = concat!("openclaw/", env!("CARGO_PKG_VERSION"));
 const LARGEST_ANSWER: usize = 8 * 1024 * 1024;
 /// How long a provider may take to accept a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+/// After how long the system asks a silent provider whether it is still there.
+const SILENCE: Duration = Duration::from_secs(15);
 /// Headers that are kept of an answer: its time, and when to come back.
 const TOLD_IN: &[&str] = &["date", "retry-after", "retry-after-ms"];
 
@@ -209,7 +211,7 @@ impl Lasting {
     /// Makes both; the error says what the system lacks.
     pub fn new() -> Result<Self, String> {
         let made = |is_near: bool| -> reqwest::Result<Client> {
-            let builder = builder().connect_timeout(CONNECT_LIMIT);
+            let builder = builder().connect_timeout(CONNECT_LIMIT).tcp_keepalive(SILENCE);
             if is_near { builder.no_proxy().build() } else { builder.build() }
         };
         let told = |error: reqwest::Error| innermost(&error);

@@ -14,6 +14,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::KeepAlive;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+use nix::sys::socket::sockopt::{TcpKeepIdle, TcpKeepInterval};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Sleep;
 
@@ -25,6 +29,9 @@ const HEAD_LIMIT: Duration = Duration::from_secs(30);
 const PIECE_LIMIT: Duration = Duration::from_secs(30);
 /// How long to wait before accepting again after an error: out of file handles, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// After how long in s the system asks a silent client whether it is still there, and how often then.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const SILENCE_S: u32 = 15;
 /// The most that the head of a request may hold.
 const LARGEST_HEAD: usize = 64 * 1024;
 
@@ -63,12 +70,14 @@ pub async fn serve(
     guests: Arc<Guests>,
     mut stop: watch::Receiver<Stop>,
 ) -> std::io::Result<bool> {
+    guests.set_room(limits.connections);
     let open = Arc::new(GracefulShutdown::new());
     let hall =
         Hall { app, permits: Arc::new(Semaphore::new(limits.connections)), guests, stop: stop.clone() };
     let mut accepting = Vec::new();
     for listener in listeners {
         listener.set_nonblocking(true)?;
+        notice_the_dead(&listener);
         let listener = tokio::net::TcpListener::from_std(listener)?;
         accepting.push(tokio::spawn(accept(listener, hall.clone(), Arc::clone(&open))));
     }
@@ -82,6 +91,18 @@ pub async fn serve(
         () = open.shutdown() => Ok(true),
         () = tokio::time::sleep(limits.drain) => Ok(false),
         _ = stop.wait_for(|stop| *stop == Stop::Now) => Ok(false),
+    }
+}
+
+/// Lets the system ask clients that say nothing whether they are still there: a machine that went away without a word
+/// would hold its seat, and its provider, for ever. What is accepted inherits it.
+fn notice_the_dead(listener: &TcpListener) {
+    // Where the system cannot do it, writing to them fails after a while.
+    let _ = setsockopt(listener, KeepAlive, &true);
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        let _ = setsockopt(listener, TcpKeepIdle, &SILENCE_S);
+        let _ = setsockopt(listener, TcpKeepInterval, &SILENCE_S);
     }
 }
 

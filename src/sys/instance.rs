@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Seek, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -149,6 +149,10 @@ pub fn node_lock(temporary: &Path, config: &Path) -> PathBuf {
 
 /// The live process that holds the Node program's lock, by its own rules: dead, or started at another time, is nobody.
 fn node_holder(path: &Path, now: DateTime<Utc>) -> Option<i32> {
+    // The folder is open to everybody: what somebody else has put there keeps nobody from starting.
+    if !is_ours(path) {
+        return None;
+    }
     let text = fs_err::read(path).ok()?;
     let document: Value = serde_json::from_slice(&text).ok()?;
     let pid = i32::try_from(document["pid"].as_i64()?).ok()?;
@@ -168,6 +172,12 @@ fn node_holder(path: &Path, now: DateTime<Utc>) -> Option<i32> {
     }
 }
 
+/// Whether something belongs to this user, and is no link of somebody else.
+fn is_ours(path: &Path) -> bool {
+    fs_err::symlink_metadata(path)
+        .is_ok_and(|metadata| metadata.uid() == nix::unistd::geteuid().as_raw() && !metadata.is_symlink())
+}
+
 /// So that the Node program's gateway finds ours. That it cannot be written is no reason not to serve.
 fn write_theirs(path: &Path, config: &Path, now: DateTime<Utc>) -> Option<PathBuf> {
     let pid = std::process::id();
@@ -177,7 +187,11 @@ fn write_theirs(path: &Path, config: &Path, now: DateTime<Utc>) -> Option<PathBu
         "configPath": config.display().to_string(),
         "startTime": procfs::start_ticks(i32::try_from(pid).ok()?),
     });
-    files::create_private_dir(path.parent()?).ok()?;
+    let folder = path.parent()?;
+    files::create_private_dir(folder).ok()?;
+    if !is_ours(folder) {
+        return None;
+    }
     files::replace(path, document.to_string().as_bytes()).ok()?;
     Some(path.to_owned())
 }

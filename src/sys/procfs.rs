@@ -57,10 +57,14 @@ pub fn start_ticks(pid: i32) -> Option<i64> {
 }
 
 fn started_ms(pid: i32) -> Option<i64> {
-    let ticks = start_ticks(pid)?;
+    Some(booted_ms()? + start_ticks(pid)? * 1000 / TICKS_PER_SECOND)
+}
+
+/// When this machine was started, ms since the epoch.
+pub fn booted_ms() -> Option<i64> {
     let machine = fs_err::read_to_string("/proc/stat").ok()?;
     let boot: i64 = machine.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
-    Some(boot * 1000 + ticks * 1000 / TICKS_PER_SECOND)
+    Some(boot * 1000)
 }
 
 /// Bytes of a page of memory on every system that `/proc/self/statm` is read on here.

@@ -1,4 +1,4 @@
-//! Asking systemd. Nothing here changes a unit.
+//! Asking systemd, and telling it what to do.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
@@ -80,6 +80,23 @@ pub fn show(
         file: text("UnitFileState"),
         main_pid: text("MainPID").parse().ok().filter(|pid| *pid > 0),
     })
+}
+
+/// Runs `systemctl` and gives what it prints; an error is its complaint.
+pub fn systemctl(
+    variables: &BTreeMap<OsString, OsString>,
+    is_of_user: bool,
+    args: &[&str],
+    deadline: Deadline,
+) -> Result<String, String> {
+    let mut command = Command::new("systemctl");
+    command.env_clear().envs(variables);
+    if is_of_user {
+        command.arg("--user");
+    }
+    command.arg("--no-ask-password").args(args);
+    let printed = child::explained(&mut command, deadline, OUTPUT_LIMIT);
+    printed.map(|printed| String::from_utf8_lossy(&printed).into_owned())
 }
 
 /// Whether systemd runs this machine.

@@ -69,7 +69,6 @@ impl Unit {
         reader: &Reader,
         installation: &Installation,
     ) -> Option<Self> {
-        let home = paths.in_home("")?;
         let chosen = process.var(&process::SYSTEMD_UNIT).map(|name| match name.strip_suffix(".service") {
             Some(_) => name.clone(),
             None => format!("{name}.service"),
@@ -77,13 +76,19 @@ impl Unit {
         let suffix = installation.suffix();
         let names: Vec<_> =
             chosen.into_iter().chain(NAMES.iter().map(|name| format!("{name}{suffix}.service"))).collect();
+        Self::locate(process, paths, reader, &names)
+    }
+
+    /// The first of these that is installed, those of the user first.
+    pub fn locate(process: &Process, paths: &Paths, reader: &Reader, names: &[String]) -> Option<Self> {
+        let home = paths.in_home("")?;
         let own =
             process.path_var(&process::XDG_CONFIG_HOME).map(|dir| PathBuf::from(dir).join("systemd/user"));
         let in_home = USER_DIRS.iter().map(|dir| home.join(dir));
         let user_dirs: Vec<_> =
             own.into_iter().chain(in_home).chain(SHARED_USER_DIRS.iter().map(PathBuf::from)).collect();
         let system_dirs: Vec<_> = SYSTEM_DIRS.iter().map(PathBuf::from).collect();
-        for name in &names {
+        for name in names {
             for (dirs, is_of_user) in [(&user_dirs, true), (&system_dirs, false)] {
                 let found = dirs.iter().find_map(|dir| {
                     let file = dir.join(name);

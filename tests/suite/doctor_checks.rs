@@ -289,11 +289,18 @@ const CASES: &[(&str, Break)] = &[
 
 /// Codes that need more than a home folder, and the test that shows each.
 const ELSEWHERE: &[(&str, &str)] = &[
+    ("channel-failing", "a_channel_that_does_not_deliver_is_named_with_what_tries_it"),
+    ("channel-missing", "a_monitor_without_a_way_to_people_is_told"),
     ("check-timeout", "a_check_that_hangs_costs_itself_and_not_the_report"),
     ("clock-implausible", "a_wrong_clock_is_the_cause_of_what_it_makes_look_expired"),
     ("clock-skewed", "with_deep_the_network_is_asked_and_never_else"),
+    ("desktop-unreachable", "a_monitor_without_a_way_to_people_is_told"),
     ("disk-full", "a_disk_without_room_is_told_before_a_login_is_lost"),
     ("disk-low", "a_disk_without_room_is_told_before_a_login_is_lost"),
+    ("exporter-stopped", "an_exporter_that_does_not_serve_is_told"),
+    ("monitor-failing", "a_monitor_that_does_not_look_is_told"),
+    ("monitor-off", "a_monitor_that_does_not_look_is_told"),
+    ("monitor-overdue", "a_monitor_that_has_not_looked_for_long_is_told"),
     ("mount-replaced", "mounts_that_lie_are_found"),
     ("owner-foreign", "files_of_another_user_are_told"),
     ("port-taken", "who_listens_on_the_port_of_the_gateway_is_named"),
@@ -309,6 +316,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("termux-background", "a_phone_is_told_what_phones_need"),
     ("termux-boot-missing", "a_phone_is_told_what_phones_need"),
     ("timezone-unknown", "an_unknown_time_zone_is_told"),
+    ("unit-program-gone", "a_unit_whose_program_is_gone_is_told_with_what_writes_it_anew"),
     ("vendor-login-read-only", "mounts_that_lie_are_found"),
 ];
 
@@ -382,7 +390,9 @@ fn each_broken_thing_is_found_and_nothing_beside_it() {
 
 #[test]
 fn every_code_has_a_case() {
-    let source = [include_str!("doctor_checks.rs"), include_str!("doctor_lab.rs")].concat();
+    let sources =
+        [include_str!("doctor_checks.rs"), include_str!("doctor_lab.rs"), include_str!("doctor_watch.rs")];
+    let source = sources.concat();
     for code in Code::ALL {
         let name = code.name();
         let elsewhere = ELSEWHERE.iter().find(|(known, _)| *known == name);

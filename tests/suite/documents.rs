@@ -105,6 +105,9 @@ fn interface() -> String {
         &["chat", "--help"],
         &["agent", "--help"],
         &["monitor", "--help"],
+        &["service", "--help"],
+        &["service", "install", "--help"],
+        &["service", "status", "--help"],
         &["where", "--help"],
         &["completions", "--help"],
     ] {

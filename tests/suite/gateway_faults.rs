@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::gateway::{Answer, Running, TOKEN};
 use crate::support::upstream::{Upstream, Visit};
-use crate::support::{CONFIG, STORE, TestEnv, api_key, has, is_root, skipped};
+use crate::support::{CONFIG, STORE, TestEnv, api_key, has, is_root, number_from_env, skipped};
 
 /// Ten times what anything here takes on a busy machine.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -189,6 +189,43 @@ fn a_thousand_clients_at_once_are_all_served() {
     assert_eq!(served, 1_000);
 }
 
+/// Whether the system asks the other end of a connection between two ports whether it is still there: the timer of the
+/// connection in `/proc/net/tcp` is 2 then.
+fn is_watched(local: u16, remote: u16) -> bool {
+    let ends = |port: u16| format!(":{port:04X}");
+    fs_err::read_to_string("/proc/net/tcp").unwrap().lines().any(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let is_it = fields[1].ends_with(&ends(local)) && fields[2].ends_with(&ends(remote));
+        is_it && fields[5].starts_with("02:")
+    })
+}
+
+#[test]
+fn ends_that_say_nothing_are_asked_whether_they_are_there() {
+    let upstream = Upstream::doing(|visit| {
+        visit.begin_stream();
+        visit.piece("data: {}\n\n");
+        visit.is_left();
+        false
+    });
+    let env = host(&upstream.url());
+    let gateway = Running::start(&env);
+    let mut client = begin(&gateway, "/v1/messages", r#"{"stream":true,"messages":[]}"#);
+    client.read_exact(&mut [0; 100]).unwrap();
+    let (own, there) = (client.local_addr().unwrap().port(), upstream.port());
+    soon("the client is watched", || is_watched(gateway.port, own));
+    let towards = || {
+        let table = fs_err::read_to_string("/proc/net/tcp").unwrap();
+        let fields = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let ours = table
+            .lines()
+            .map(fields)
+            .find(|fields| fields[2].ends_with(&format!(":{there:04X}")) && fields[3] == "01")?;
+        u16::from_str_radix(ours[1].rsplit_once(':')?.1, 16).ok()
+    };
+    soon("the provider is watched", || towards().is_some_and(|port| is_watched(port, there)));
+}
+
 #[test]
 fn connections_that_the_provider_has_closed_are_not_used_again() {
     let upstream = Upstream::doing(|visit| {
@@ -203,6 +240,35 @@ fn connections_that_the_provider_has_closed_are_not_used_again() {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
     assert!(upstream.connections() >= 20);
+}
+
+#[test]
+fn requests_leave_no_memory_behind() {
+    let upstream = Upstream::doing(|visit| {
+        if visit.came.body.contains("stream") {
+            visit.begin_stream();
+            visit.piece("data: {}\n\n");
+            visit.end_stream();
+        } else {
+            visit.answer(200, "", r#"{"ok":true}"#);
+        }
+        visit.forget();
+        true
+    });
+    let env = host(&upstream.url());
+    let gateway = Running::start(&env);
+    let ask = |count: usize| {
+        for number in 0..count {
+            let body =
+                if number % 2 == 0 { r#"{"messages":[]}"# } else { r#"{"stream":true,"messages":[]}"# };
+            assert!(rest_of(begin(&gateway, "/v1/messages", body)).starts_with("HTTP/1.1 200"));
+        }
+    };
+    ask(500);
+    let before = resident(&gateway);
+    ask(number_from_env("SOAK_GATEWAY_REQUESTS", 1_000));
+    let after = resident(&gateway);
+    assert!(after < before + (8 << 20), "{before} bytes have become {after}");
 }
 
 #[test]

@@ -461,6 +461,8 @@ fn what_is_paid_by_use_serves_in_the_place_of_a_subscription_as_the_user_wants_i
         let series = format!("openclaw_gateway_metered_total{{decision=\"{decision}\"}}");
         assert_eq!(value(&gateway.get("/metrics").body, &series), Some(2.0), "{metered:?}");
         let (_, said) = gateway.stop();
+        let ending = if status == 200 { "outcome=answered" } else { "outcome=failed" };
+        assert_eq!(said.matches(ending).count(), 2, "{metered:?}: {said}");
         assert_eq!(said.matches("is paid by use").count(), told, "{metered:?}: {said}");
     }
 }

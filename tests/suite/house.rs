@@ -41,9 +41,13 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["sync", "usage", "workspace", "render", "core", "format", "sys", "clock", "exit", "process"],
     ),
     ("schedule", &[]),
+    ("service", &["workspace", "core", "format", "sys", "clock", "exit", "process"]),
     ("settings", &["core", "exit", "format"]),
     ("whereabouts", &["workspace", "core", "sys", "clock", "exit", "process"]),
-    ("doctor", &["sync", "whereabouts", "workspace", "core", "format", "sys", "clock", "exit", "process"]),
+    (
+        "doctor",
+        &["sync", "service", "whereabouts", "workspace", "core", "format", "sys", "clock", "exit", "process"],
+    ),
     (
         "gateway",
         &[
@@ -75,6 +79,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "refresh",
             "scan",
             "schedule",
+            "service",
             "settings",
             "usage",
             "whereabouts",

@@ -325,6 +325,58 @@ fn a_desktop_shows_it_and_the_next_notice_takes_its_place() {
     assert!(ids.len() == 2 && ids[0] == ids[1], "{shown}");
 }
 
+#[cfg(feature = "desktop")]
+#[test]
+fn without_network_and_gateway_the_desktop_tells_within_one_look() {
+    use crate::support::{STORE, is_root};
+    if !is_root() || !has("unshare") || !has("dbus-run-session") || !has("perl") {
+        return skipped("needs root, unshare, dbus-run-session and perl");
+    }
+    let env = TestEnv::with_default_key();
+    let phone = json!({"type": "ntfy", "topic": "t", "url": "https://ntfy.example"});
+    let channels = json!({"phone": phone, "desk": {"type": "desktop"}});
+    env.file(OPS, json!({"monitor": {"every": "3s", "channels": channels}}).to_string());
+    let expires = |at: i64| env.profiles(json!({ID: token("anthropic", json!(at))})).text(STORE);
+    let ended = expires(real_now_ms() - HOUR);
+    env.file("ended", ended);
+    expires(real_now_ms() + 9000 * HOUR);
+    let program = env!("CARGO_BIN_EXE_openclaw");
+    let recorder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/support/notifications.pl");
+    // Not even loopback is up in there. The token ends behind the first look.
+    let script = format!(
+        r#"set -eu
+        until_seen() {{ for i in $(seq 300); do if grep -q "$1" "$2" 2>/dev/null; then return; fi; sleep 0.1; done; cat log >&2; exit 1; }}
+        touch shown; perl {recorder} shown & r=$!
+        {program} monitor 2>log & m=$!
+        trap 'kill $r $m' EXIT
+        until_seen lastRun .openclaw/monitor-state.json
+        [ ! -s shown ]
+        cp ended {STORE}
+        until_seen 'has ended' shown
+        cp .openclaw/monitor-state.json seen
+        "#
+    );
+    env.file("script", script);
+    let mut cut = Command::new("unshare");
+    cut.args(["-n", "--", "dbus-run-session", "--", "sh", "script"]).env_clear().current_dir(env.path(""));
+    cut.env("HOME", env.path("")).env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    cut.env("OPENAI_API_KEY", "sk-openai-0123456789abcdef");
+    let ran = outcome(&mut cut);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let state = env.read_json("seen");
+    let incident = &state["incidents"][0];
+    assert_eq!(
+        incident["lastTold"], state["lastRun"],
+        "shown before the look after the one that saw it: {state}"
+    );
+    let record = |name: &str| {
+        let channels = state["channels"].as_array().unwrap().iter();
+        channels.clone().find(|channel| channel["name"] == name).cloned().unwrap_or_default()
+    };
+    assert_eq!(record("phone")["delivered"].as_u64().unwrap_or_default(), 0, "there is no network: {state}");
+    assert_eq!(env.text("shown").lines().count(), 1, "told once: {}", env.text("shown"));
+}
+
 #[test]
 fn a_desktop_that_is_not_there_is_an_error_and_not_the_end() {
     let env = host(json!({"type": "desktop"})).var("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/bus");

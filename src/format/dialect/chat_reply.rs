@@ -221,11 +221,23 @@ impl Incoming {
     }
 }
 
+/// Codes and types, and the words that both client APIs know for them.
+const KINDS: &[(&str, &str)] = &[
+    ("insufficient_quota", "billing_error"),
+    ("invalid_api_key", "authentication_error"),
+    ("rate_limit_exceeded", "rate_limit_error"),
+    ("requests", "rate_limit_error"),
+    ("server_error", "api_error"),
+    ("tokens", "rate_limit_error"),
+];
+
 /// What an error says.
 pub(super) fn trouble(error: &Value) -> Trouble {
-    let word = ["type", "code"].into_iter().map(|name| text_of(error, name)).find(|word| !word.is_empty());
+    let words = ["code", "type"].map(|name| text_of(error, name));
+    let known = words.iter().find_map(|word| KINDS.iter().find(|(theirs, _)| theirs == word));
+    let kind = known.map_or_else(|| words[1], |(_, kind)| kind);
     let message = error.as_str().unwrap_or_else(|| text_of(error, "message"));
-    Trouble { kind: word.unwrap_or_default().to_owned(), message: message.to_owned() }
+    Trouble { kind: kind.to_owned(), message: message.to_owned() }
 }
 
 /// Writes a stream.

@@ -42,7 +42,9 @@ pub(super) fn read(body: &Value) -> Result<Request, Refused> {
     }
     let at = top.member("stream_options");
     if let Some(options) = body.get("stream_options") {
-        request.wants_usage = Object::of(options, &at)?.flag("include_usage")?.unwrap_or_default();
+        let options = Object::of(options, &at)?;
+        options.closed(&["include_usage"], &["include_obfuscation"])?;
+        request.wants_usage = options.flag("include_usage")?.unwrap_or_default();
     }
     let at = top.member("response_format");
     if let Some(format) = body.get("response_format") {
@@ -177,7 +179,9 @@ fn content(message: Object<'_, '_>) -> Result<Vec<Part>, Refused> {
             for (place, part) in message.items("content")?.unwrap_or_default().iter().enumerate() {
                 let at = at.item(place);
                 let part = Object::of(part, &at)?;
-                match part.needed("type")? {
+                let kind = part.needed("type")?;
+                part.closed(&["type", kind], &["cache_control"])?;
+                match kind {
                     "text" => parts.extend(text(part.needed("text")?)),
                     "refusal" => parts.extend(text(part.needed("refusal")?)),
                     "image_url" => parts.push(image(part)?),
@@ -218,7 +222,7 @@ pub(super) fn write(request: &Request, target: &Target<'_>) -> Result<Value, Ref
     }
     for turn in &request.turns {
         match turn.role {
-            Role::Assistant => messages.push(assistant(&turn.parts)),
+            Role::Assistant => messages.extend(assistant(&turn.parts)),
             Role::User => user(&turn.parts, &mut messages),
         }
     }
@@ -280,7 +284,7 @@ fn format(format: &Format) -> Value {
 }
 
 /// What the model has said before. What it thought is of no use to another.
-fn assistant(parts: &[Part]) -> Value {
+fn assistant(parts: &[Part]) -> Option<Value> {
     let mut message = Map::new();
     message.insert("role".to_owned(), json!("assistant"));
     let text = words(parts, "");
@@ -294,10 +298,13 @@ fn assistant(parts: &[Part]) -> Value {
             _ => None,
         })
         .collect();
+    if calls.is_empty() && message["content"].is_null() {
+        return None;
+    }
     if !calls.is_empty() {
         message.insert("tool_calls".to_owned(), calls.into());
     }
-    Value::Object(message)
+    Some(Value::Object(message))
 }
 
 /// What tools have found comes first, each in a message of its own; pictures among it come with the user's words.

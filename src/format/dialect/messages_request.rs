@@ -27,7 +27,9 @@ pub(super) fn read(body: &Value) -> Result<Request, Refused> {
     };
     let at = top.member("metadata");
     if let Some(metadata) = body.get("metadata") {
-        request.user = Object::of(metadata, &at)?.text("user_id")?.map(str::to_owned);
+        let metadata = Object::of(metadata, &at)?;
+        metadata.closed(&["user_id"], &[])?;
+        request.user = metadata.text("user_id")?.map(str::to_owned);
     }
     match body.get("system") {
         None => {}
@@ -56,6 +58,7 @@ pub(super) fn read(body: &Value) -> Result<Request, Refused> {
     let at = top.member("tool_choice");
     if let Some(choice) = body.get("tool_choice") {
         let choice = Object::of(choice, &at)?;
+        choice.closed(&["type", "name", "disable_parallel_tool_use"], &[])?;
         request.tool_choice = Some(match choice.needed("type")? {
             "auto" => ToolChoice::Auto,
             "any" => ToolChoice::Required,
@@ -144,6 +147,17 @@ fn tool_of(tool: Object<'_, '_>) -> Result<Tool, Refused> {
     })
 }
 
+/// The members of each block.
+const MEMBERS: &[(&str, &[&str])] = &[
+    ("document", &["type", "source", "title"]),
+    ("image", &["type", "source"]),
+    ("text", &["type", "text"]),
+    ("tool_result", &["type", "tool_use_id", "content", "is_error"]),
+    ("tool_use", &["type", "id", "name", "input"]),
+];
+/// Members that change nothing of what is said; `citations` of a text are of an earlier answer.
+const PASSED_OVER: &[&str] = &["cache_control", "caller", "citations"];
+
 fn content(holder: Object<'_, '_>, name: &str) -> Result<Vec<Part>, Refused> {
     let text = |text: &str| (!text.is_empty()).then(|| Part::Text(text.to_owned()));
     let at = holder.at.member(name);
@@ -155,7 +169,11 @@ fn content(holder: Object<'_, '_>, name: &str) -> Result<Vec<Part>, Refused> {
             for (place, block) in holder.items(name)?.unwrap_or_default().iter().enumerate() {
                 let at = at.item(place);
                 let block = Object::of(block, &at)?;
-                match block.needed("type")? {
+                let kind = block.needed("type")?;
+                if let Some((_, members)) = MEMBERS.iter().find(|(known, _)| *known == kind) {
+                    block.closed(members, PASSED_OVER)?;
+                }
+                match kind {
                     "text" => parts.extend(text(block.needed("text")?)),
                     "image" => parts.push(Part::Image(Image { source: source(block)?, detail: None })),
                     "document" => parts.push(document(block)?),
@@ -208,6 +226,9 @@ fn document(block: Object<'_, '_>) -> Result<Part, Refused> {
     // A document of plain text is text.
     if inner.text("type")? == Some("text") {
         return Ok(Part::Text(inner.needed("data")?.to_owned()));
+    }
+    if block.get("citations").is_some_and(|citations| citations["enabled"] == true) {
+        return Err(block.at.member("citations").refused("cannot be asked of this provider"));
     }
     Ok(Part::Document(Document { source: source(block)?, name: block.text("title")?.map(str::to_owned) }))
 }

@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use super::chat_reply::trouble;
 use super::fields::{At, Refused, count_of, set, text_of};
 use super::neutral::{
     Depth, Document, Event, Format, Image, Part, Reply, Request, Role, Stop, Tool, ToolCall, ToolChoice,
@@ -311,15 +312,4 @@ pub(super) fn gather(stream: &[u8]) -> Result<Value, Trouble> {
         set(&mut answer, "output", Some(items));
     }
     Ok(answer)
-}
-
-fn trouble(error: &Value) -> Trouble {
-    let word = text_of(error, "code");
-    let word = if word.is_empty() { text_of(error, "type") } else { word };
-    let kind = match word {
-        "rate_limit_exceeded" => "rate_limit_error",
-        "server_error" => "api_error",
-        other => other,
-    };
-    Trouble { kind: kind.to_owned(), message: text_of(error, "message").to_owned() }
 }

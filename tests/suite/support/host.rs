@@ -17,7 +17,11 @@ pub(crate) fn healthy() -> TestEnv {
     let env = TestEnv::new().var("TZ", "UTC");
     let bin = env.path("bin").display().to_string();
     let env = env.var("PATH", format!("{bin}:/usr/bin:/bin"));
-    env.script("bin/systemctl", "cat \"${0%/bin/systemctl}/systemctl.says\"");
+    env.script(
+        "bin/systemctl",
+        "says=${0%/bin/systemctl}/systemctl.says\n\
+         for word; do [ -e \"$says.$word\" ] && exec cat \"$says.$word\"; done\ncat \"$says\"",
+    );
     env.script(
         "bin/loginctl",
         "home=${0%/bin/loginctl}\n[ \"$1\" = --no-ask-password ] && shift\ncase $1 in\n\
@@ -47,10 +51,16 @@ pub(crate) fn healthy() -> TestEnv {
     env
 }
 
-/// What the service manager is going to say of the unit.
+/// What the service manager is going to say of a unit.
 pub(crate) fn systemctl_says(env: &TestEnv, active: &str, file: &str) {
+    says_of(env, "", active, file);
+}
+
+/// The same of one unit alone.
+pub(crate) fn says_of(env: &TestEnv, unit: &str, active: &str, file: &str) {
+    let dot = if unit.is_empty() { "" } else { "." };
     env.file(
-        "systemctl.says",
+        &format!("systemctl.says{dot}{unit}"),
         format!("LoadState=loaded\nActiveState={active}\nSubState=x\nResult=success\nUnitFileState={file}\nMainPID=0\n"),
     );
 }

@@ -18,9 +18,15 @@ pub(crate) struct Came {
 pub(crate) struct Visit {
     pub(crate) came: Came,
     stream: TcpStream,
+    all: Arc<Mutex<Vec<Came>>>,
 }
 
 impl Visit {
+    /// Keeps nothing of what has come so far.
+    pub(crate) fn forget(&self) {
+        self.all.lock().unwrap().clear();
+    }
+
     /// Sends bytes as they are; tells whether they were taken.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> bool {
         self.stream.write_all(bytes).is_ok()
@@ -91,6 +97,10 @@ impl Upstream {
         format!("http://{}", self.address)
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.address.rsplit_once(':').unwrap().1.parse().unwrap()
+    }
+
     pub(crate) fn came(&self) -> Vec<Came> {
         self.came.lock().unwrap().clone()
     }
@@ -109,12 +119,12 @@ impl Drop for Upstream {
     }
 }
 
-fn serve(stream: TcpStream, visit: &dyn Fn(&mut Visit) -> bool, kept: &Mutex<Vec<Came>>) {
+fn serve(stream: TcpStream, visit: &dyn Fn(&mut Visit) -> bool, kept: &Arc<Mutex<Vec<Came>>>) {
     drop(stream.set_nodelay(true));
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     while let Some(came) = request(&mut reader) {
         kept.lock().unwrap().push(came.clone());
-        let mut one = Visit { came, stream: stream.try_clone().unwrap() };
+        let mut one = Visit { came, stream: stream.try_clone().unwrap(), all: Arc::clone(kept) };
         if !visit(&mut one) {
             break;
         }
