@@ -7,12 +7,14 @@ use std::sync::Arc;
 use chrono::DateTime;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use openclaw::core::assess::assess;
+use openclaw::core::chat_command;
 use openclaw::core::oauth::Parked;
 use openclaw::core::report::{Policy, Report};
 use openclaw::core::secret::Secret;
 use openclaw::core::snapshot::{FilePath, LoginFacts, ProfileRecord, Snapshot};
 use openclaw::core::store::AuthStore;
 use openclaw::format::auth_profiles;
+use openclaw::format::gateway_request::Asked;
 use openclaw::format::oauth;
 use openclaw::format::recovery;
 use openclaw::render::page::Look;
@@ -105,5 +107,28 @@ fn window(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, functions, window);
+/// What a request to the gateway costs before a credential is chosen: one look through its body, beside the least that any
+/// look costs, and the search for a command at its end.
+fn request(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("request");
+    for size in [1_000, 29_000, 5_000_000] {
+        let turn = r#"{"role":"user","content":"a question about \"something\" of some length"},"#;
+        let turns = turn.repeat(size / turn.len());
+        let body = format!(
+            r#"{{"model":"openclaw","stream":true,"messages":[{turns}{{"role":"user","content":"/status"}}],"user":"ann"}}"#
+        );
+        group.bench_with_input(BenchmarkId::new("least", size), &body, |bench, body| {
+            bench.iter(|| serde_json::from_str::<serde::de::IgnoredAny>(black_box(body)).is_ok());
+        });
+        group.bench_with_input(BenchmarkId::new("parse", size), &body, |bench, body| {
+            bench.iter(|| Asked::parse(black_box(body.as_bytes())).is_ok());
+        });
+    }
+    group.bench_function("command", |bench| {
+        bench.iter(|| chat_command::parse(black_box("/model sonnet@anthropic:work"), |_| false).is_some());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, functions, request, window);
 criterion_main!(benches);

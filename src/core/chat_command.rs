@@ -10,8 +10,8 @@ pub enum Command {
     Choose(Wanted),
     /// `/model default`: the configured model again.
     Default,
-    /// `/models [PROVIDER [PAGE]]`: every model.
-    List(Option<String>, usize),
+    /// `/models [PROVIDER [PAGE]]`: every provider, or a page of its models.
+    List(Option<(String, Page)>),
     /// `/model status`: what each provider is asked with.
     ModelStatus,
     /// `/new [NAME]` and `/reset [NAME]`: what was only remembered is forgotten.
@@ -23,6 +23,19 @@ pub enum Command {
     /// `/status`: what this session is.
     Status,
 }
+
+/// A part of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Which one, from 1.
+    pub number: usize,
+    /// How many lines it has.
+    pub size: usize,
+}
+
+/// Lines of a page when nothing says otherwise, and at most (reference limits).
+const PAGE: usize = 20;
+const LONGEST_PAGE: usize = 100;
 
 /// A model as it was typed. Both ids may hold an `@`, so only who knows the models can take the two apart, unless the
 /// profile is in quotes.
@@ -57,7 +70,7 @@ pub const HELP: &[(&str, &str)] = &[
     ),
     ("/model default", "take the configured model again and let go of the profile"),
     ("/model status", "for each provider: where it is asked, with which profiles, which is next"),
-    ("/models [PROVIDER [PAGE]]", "every provider, or the models of one"),
+    ("/models [PROVIDER [PAGE]]", "every provider, or the models of one; `size=N` lines a page, or `all`"),
     ("/new [NAME]", "begin anew: what was only remembered goes, what you chose stays (`/reset` is the same)"),
     ("/status", "this session: its model, its profile, what is next"),
 ];
@@ -107,17 +120,20 @@ fn understood(word: &str, arguments: &str) -> Result<Command, String> {
 }
 
 fn list(arguments: &str) -> Result<Command, String> {
-    let words: Vec<_> = arguments.split_whitespace().collect();
-    let page = |text: &str| text.strip_prefix("page=").unwrap_or(text).parse().ok().filter(|page| *page > 0);
-    match words.as_slice() {
-        [] => Ok(Command::List(None, 1)),
-        [provider] => Ok(Command::List(Some((*provider).to_owned()), 1)),
-        [provider, number] => match page(number) {
-            Some(page) => Ok(Command::List(Some((*provider).to_owned()), page)),
-            None => Err(format!("\"{}\" is no page; write a number from 1", short(number))),
-        },
-        _ => Err("takes a provider and a page".to_owned()),
+    let mut words = arguments.split_whitespace();
+    let Some(provider) = words.next() else { return Ok(Command::List(None)) };
+    let mut page = Page { number: 1, size: PAGE };
+    for word in words {
+        let (name, number) = word.split_once('=').unwrap_or(("page", word));
+        match (name.to_ascii_lowercase().as_str(), number.parse::<usize>().ok().filter(|number| *number > 0))
+        {
+            ("page", Some(number)) => page.number = number,
+            ("limit" | "size", Some(size)) => page.size = size.min(LONGEST_PAGE),
+            ("page", None) if number.eq_ignore_ascii_case("all") => page.size = usize::MAX,
+            _ => return Err(format!("\"{}\" is no page; write a number from 1, size=N or all", short(word))),
+        }
     }
+    Ok(Command::List(Some((provider.to_owned(), page))))
 }
 
 fn wanted(arguments: &str) -> Result<Wanted, String> {
@@ -172,7 +188,7 @@ pub fn short(text: &str) -> String {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{Command, HELP, WORDS, Wanted, parse};
+    use super::{Command, HELP, Page, WORDS, Wanted, parse};
 
     fn read(message: &str) -> Option<Result<Command, String>> {
         parse(message, |name| name.eq_ignore_ascii_case("Sonny"))
@@ -180,6 +196,10 @@ mod tests {
 
     fn choose(text: &str, quoted: Option<&str>) -> Command {
         Command::Choose(Wanted { text: text.to_owned(), quoted: quoted.map(str::to_owned) })
+    }
+
+    fn page(number: usize, size: usize) -> Command {
+        Command::List(Some(("openai".to_owned(), Page { number, size })))
     }
 
     #[test]
@@ -197,9 +217,12 @@ mod tests {
             ("/model a/b@1@\"p@q\"", choose("a/b@1", Some("p@q"))),
             ("/sonny", choose("sonny", None)),
             ("/Sonny@anthropic:a", choose("Sonny@anthropic:a", None)),
-            ("/models", Command::List(None, 1)),
-            ("/models openai 2", Command::List(Some("openai".to_owned()), 2)),
-            ("/models openai page=2", Command::List(Some("openai".to_owned()), 2)),
+            ("/models", Command::List(None)),
+            ("/models openai", page(1, 20)),
+            ("/models openai 2", page(2, 20)),
+            ("/models openai limit=3 page=2", page(2, 3)),
+            ("/models openai size=999", page(1, 100)),
+            ("/models openai all", page(1, usize::MAX)),
             ("/new", Command::New(None)),
             ("/reset", Command::New(None)),
             ("/new sonny", Command::New(Some(Wanted { text: "sonny".to_owned(), quoted: None }))),
@@ -226,7 +249,7 @@ mod tests {
             ("/model Opus 4.5", "one name without spaces"),
             ("/models openai x", "is no page"),
             ("/models openai 0", "is no page"),
-            ("/models a b c", "a provider and a page"),
+            ("/models a lines=3", "is no page"),
             ("/status now", "takes nothing"),
             ("/new tell me a story", "one name without spaces"),
             ("/sonny@", "is missing"),

@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde_json::Value;
 
-use crate::core::chat_command::{self, Command, Wanted, short};
+use crate::core::chat_command::{self, Command, Page, Wanted, short};
 use crate::core::credential::EpochMs;
 use crate::core::model_match::Choice;
 use crate::core::model_ref::ModelRef;
@@ -26,9 +26,8 @@ use crate::sys::random;
 
 /// The header with which a client says that its messages are never commands, and its value.
 const OFF: (&str, &str) = ("x-openclaw-commands", "off");
-/// Lines of the short list, and of a page of the long one (reference page).
+/// Lines of the short list.
 const SHORT_LIST: usize = 20;
-const PAGE: usize = 20;
 
 /// Answers a request whose last message is a command; `None` when it is a text for a model.
 pub(super) fn answer(
@@ -87,7 +86,7 @@ impl Seat<'_> {
                 let default = self.view.default_model().ok_or("no model is configured")?;
                 Ok(self.set(&default, None, &default.key()))
             }
-            Command::List(provider, page) => self.list(provider.as_deref(), *page),
+            Command::List(wanted) => self.list(wanted.as_ref()),
             Command::ModelStatus => Ok(self.model_status()),
             Command::New(None) => Ok(self.renew()),
             Command::New(Some(wanted)) => {
@@ -163,6 +162,9 @@ impl Seat<'_> {
             }
         } else if self.visit.session.pinned.is_some() && session.pinned.is_none() {
             text.push_str(" No auth profile is pinned any more.");
+        }
+        if self.view.choices(true).iter().all(|choice| choice.model != *model) {
+            text.push_str(" It is in no list here: the provider says whether it exists.");
         }
         if !self.view.has_credential(&model.provider) {
             let program = &self.view.snapshot.program;
@@ -242,14 +244,14 @@ impl Seat<'_> {
         text
     }
 
-    fn list(&self, wanted: Option<&str>, page: usize) -> Result<String, String> {
+    fn list(&self, wanted: Option<&(String, Page)>) -> Result<String, String> {
         let choices = self.view.choices(true);
         let mut providers: Vec<_> = choices.iter().map(|choice| choice.model.provider.as_str()).collect();
         providers.dedup();
         let of = |provider: &str| {
             choices.iter().filter(|choice| choice.model.provider == provider).collect::<Vec<_>>()
         };
-        let Some(wanted) = wanted else {
+        let Some((wanted, page)) = wanted else {
             let lines = providers.iter().map(|provider| format!("- {provider} ({})\n", of(provider).len()));
             let lines: String = lines.collect();
             return Ok(format!(
@@ -265,15 +267,19 @@ impl Seat<'_> {
                 providers.join(", ")
             ));
         }
-        let pages = models.len().div_ceil(PAGE);
-        let Some(shown) = models.chunks(PAGE).nth(page - 1) else {
-            return Err(format!("Page out of range: {page}; there are 1 to {pages}."));
+        let Page { number, size } = *page;
+        let pages = models.len().div_ceil(size);
+        let Some(shown) = models.chunks(size).nth(number - 1) else {
+            return Err(format!("Page out of range: {number}; there are 1 to {pages}."));
         };
-        let first = (page - 1) * PAGE + 1;
+        let first = (number - 1) * size + 1;
         let lines: String =
             shown.iter().flat_map(|choice| ["- ".to_owned(), choice.model.key(), "\n".to_owned()]).collect();
+        let more =
+            if number < pages { format!("More: /models {id} {}\n", number + 1) } else { String::new() };
         Ok(format!(
-            "Models ({id}) — showing {first}-{} of {} (page {page}/{pages})\n{lines}\nSwitch: /model <provider/model>",
+            "Models ({id}) — showing {first}-{} of {} (page {number}/{pages})\n{lines}\n\
+             Switch: /model <provider/model>\n{more}All: /models {id} all",
             first + shown.len() - 1,
             models.len()
         ))

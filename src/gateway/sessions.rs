@@ -14,11 +14,13 @@ use crate::sys::files::Identity;
 use crate::sys::random;
 use crate::workspace::sessions::SessionStore;
 
-/// How long a write behind may wait for the file. What is not written then is written with the next.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a write behind may wait for the file: what is not written then is written with the next. The last one may take
+/// longer.
+const PATIENCE: Duration = Duration::from_millis(250);
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
 /// How many sessions are kept in memory. Those in which nobody chose anything go first, the oldest before others.
 const MOST: usize = 10_000;
-/// How much a choice may wait for its write, and how much the mere use of a session: a card of a phone lasts longer.
+/// How long the mere use of a session may wait for its write, in ms: the card of a phone lasts longer.
 const USE_WAITS: i64 = span::MINUTE;
 
 /// The sessions of an agent.
@@ -160,7 +162,8 @@ impl Sessions {
         if waiting.is_empty() {
             return;
         }
-        let written = self.store.update(clock, PATIENCE, |file| {
+        let patience = if is_last { LAST_PATIENCE } else { PATIENCE };
+        let written = self.store.update(clock, patience, |file| {
             for (key, session, changed, _) in waiting.iter().take(sessions::MOST) {
                 // What has never held anything need not be in the file.
                 if changed.choice || !session.is_blank() {

@@ -245,6 +245,39 @@ def strangers():
     check(counted.input_tokens == 11, counted)
 
 
+def commands():
+    """What the gateway answers itself has every part and event that the SDKs wait for."""
+    said = [{"role": "user", "content": "/model opus"}]
+    told = "Model set to anthropic/claude-opus-4-5."
+    chat, ours = openai_client.chat.completions, "openclaw"
+
+    def starts(text):
+        check(text.startswith(told), text)
+
+    starts(chat.create(model=ours, messages=said).choices[0].message.content)
+    with chat.stream(model=ours, messages=said, stream_options={"include_usage": True}) as stream:
+        kept = stream.get_final_completion()
+    starts(kept.choices[0].message.content)
+    check(kept.choices[0].finish_reason == "stop" and kept.usage.total_tokens == 0, kept)
+    starts(openai_client.responses.create(model=ours, input=said).output_text)
+    with openai_client.responses.stream(model=ours, input="/model opus") as stream:
+        for _ in stream:
+            pass
+        final = stream.get_final_response()
+    starts(final.output_text)
+    check(final.status == "completed" and final.usage.total_tokens == 0, final)
+    starts(anthropic_client.messages.create(model=ours, max_tokens=9, messages=said).content[0].text)
+    with anthropic_client.messages.stream(model=ours, max_tokens=9, messages=said) as stream:
+        starts("".join(stream.text_stream))
+        check(stream.get_final_message().stop_reason == "end_turn")
+    wrong = [{"role": "user", "content": "/model opus @p"}]
+    fails("command", lambda: chat.create(model=ours, messages=wrong, stream=True), openai.BadRequestError, "before the @")
+    fails("command", lambda: anthropic_client.messages.create(model=ours, max_tokens=9, messages=wrong),
+          anthropic.BadRequestError, "before the @")
+    starts(chat.create(model=ours, messages=said).choices[0].message.content)
+    chat.create(model=ours, messages=[{"role": "user", "content": "/model default"}])
+
+
 def main():
     def run(name, function, *arguments):
         function(*arguments)
@@ -261,6 +294,7 @@ def main():
         run(f"responses {kind}", responses_all, kind, MODELS[kind])
     run("async", lambda: asyncio.run(at_once()))
     run("strangers", strangers)
+    run("commands", commands)
 
 
 main()

@@ -57,7 +57,7 @@ fn the_official_sdks_find_what_they_expect() {
     let (out, told) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     let (_, said) = gateway.stop();
     assert!(ran.status.success(), "{out}\n{told}\n{said}");
-    assert_eq!(out.lines().count(), 5 * 11 + 4, "{out}");
+    assert_eq!(out.lines().count(), 5 * 11 + 5, "{out}");
     assert!(!said.contains("sk-") && !said.contains("codex-access"), "{said}");
 }
 

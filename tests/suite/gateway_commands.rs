@@ -86,87 +86,94 @@ fn streamed_text(path: &str, answer: &Answer) -> String {
         .collect()
 }
 
+/// Each line: what is typed, the status, and what the answer has in it.
+const TRANSCRIPT: &[(&str, u16, &[&str])] = &[
+    (
+        "/model",
+        200,
+        &["Current: anthropic/claude-opus-4-5", "1. anthropic/claude-opus-4-5 - current, default"],
+    ),
+    (
+        "/model list",
+        200,
+        &["Current: anthropic/claude-opus-4-5", "openai/gpt-5.2", "Switch: /model <number>"],
+    ),
+    ("/model openai/gpt-5.2", 200, &["Model set to openai/gpt-5.2."]),
+    ("/model", 200, &["Current: openai/gpt-5.2", "1. openai/gpt-5.2 - current\n", "- default"]),
+    ("/model anthropic/claude-opus-4-5", 200, &["Model reset to default (anthropic/claude-opus-4-5)."]),
+    (
+        "/model anthropic/claude-sonnet-4-5@anthropic:b",
+        200,
+        &["Model set to anthropic/claude-sonnet-4-5. Auth profile set to anthropic:b."],
+    ),
+    ("/model", 200, &["Auth profile: anthropic:b (pinned)"]),
+    (
+        "/status",
+        200,
+        &["Model: anthropic/claude-sonnet-4-5 (chosen here", "anthropic:b=sk-a...BBBB (pinned, next"],
+    ),
+    (
+        "/model anthropic/claude-opus-4-5@anthropic:b",
+        200,
+        &["Model reset to default (anthropic/claude-opus-4-5). Auth profile set to anthropic:b."],
+    ),
+    (
+        "/model sonnet",
+        200,
+        &["Model set to anthropic/claude-sonnet-4-5.", "No auth profile is pinned any more."],
+    ),
+    ("/model x@nosuch", 400, &["is not known"]),
+    ("/model sonnet@nosuch", 400, &["Auth profile \"nosuch\" not found.", "anthropic:a"]),
+    (
+        "/model openai/gpt-5.2@anthropic:b",
+        400,
+        &["Auth profile \"anthropic:b\" is for anthropic, not openai."],
+    ),
+    ("/model @p", 400, &["Auth profile override requires a model selection"]),
+    ("/model status@p", 400, &["Auth profile override requires a model selection"]),
+    ("/model foo/bar", 400, &["Model \"foo/bar\" is not known."]),
+    ("/model 99", 400, &["There is no model 99 in the list"]),
+    ("/model 0", 400, &["There is no model 0 in the list"]),
+    ("/model Opus 4.5", 400, &["one name without spaces", "nothing was sent to a model"]),
+    ("/model opus @anthropic:b", 400, &["no space before the @"]),
+    ("/model opus@", 400, &["the profile behind the @ is missing"]),
+    ("/model sonnet@anthropic:me+x@example.com", 200, &["Auth profile set to anthropic:me+x@example.com."]),
+    ("/model sonnet@\"anthropic:has space\"", 200, &["Auth profile set to anthropic:has space."]),
+    (
+        "/model groq/llama-9",
+        200,
+        &["Model set to groq/llama-9.", "It is in no list here", "There is no credential for groq"],
+    ),
+    ("/model 2", 200, &["Model reset to default (anthropic/claude-opus-4-5)."]),
+    ("/model default", 200, &["Model reset to default"]),
+    ("/models", 200, &["Providers:\n- anthropic (2)\n", "- openai (2)"]),
+    (
+        "/models anthropic",
+        200,
+        &["Models (anthropic) — showing 1-2 of 2 (page 1/1)", "- anthropic/claude-opus-4-5"],
+    ),
+    (
+        "/models anthropic size=1 page=2",
+        200,
+        &["showing 2-2 of 2 (page 2/2)\n- anthropic/claude-sonnet-4-5\n", "All: /models anthropic all"],
+    ),
+    ("/models anthropic size=1", 200, &["(page 1/2)", "More: /models anthropic 2"]),
+    ("/models anthropic 9", 400, &["Page out of range: 9; there are 1 to 1."]),
+    ("/models nosuch", 400, &["Unknown provider \"nosuch\". There are: anthropic"]),
+    ("/new", 200, &["New session. Model anthropic/claude-opus-4-5."]),
+    ("/reset gpt-5-mini", 200, &["New session. Model set to openai/gpt-5-mini."]),
+    ("/new nonsense", 400, &["is not known"]),
+    ("/STATUS", 200, &["Session: agent:main:t", "Agent: main", "Model: openai/gpt-5-mini"]),
+];
+
 #[test]
 fn a_command_is_answered_in_the_words_of_each_api_and_no_provider_hears_of_it() {
     let provider = echoing();
     let env = host(&provider);
     let gateway = Running::start(&env);
-    // Each line: what is typed, the status, and what the answer has in it.
-    let transcript: &[(&str, u16, &[&str])] = &[
-        (
-            "/model",
-            200,
-            &["Current: anthropic/claude-opus-4-5", "1. anthropic/claude-opus-4-5 - current, default"],
-        ),
-        (
-            "/model list",
-            200,
-            &["Current: anthropic/claude-opus-4-5", "openai/gpt-5.2", "Switch: /model <number>"],
-        ),
-        ("/model openai/gpt-5.2", 200, &["Model set to openai/gpt-5.2."]),
-        ("/model", 200, &["Current: openai/gpt-5.2", "1. openai/gpt-5.2 - current\n", "- default"]),
-        ("/model anthropic/claude-opus-4-5", 200, &["Model reset to default (anthropic/claude-opus-4-5)."]),
-        (
-            "/model anthropic/claude-sonnet-4-5@anthropic:b",
-            200,
-            &["Model set to anthropic/claude-sonnet-4-5. Auth profile set to anthropic:b."],
-        ),
-        ("/model", 200, &["Auth profile: anthropic:b (pinned)"]),
-        (
-            "/status",
-            200,
-            &["Model: anthropic/claude-sonnet-4-5 (chosen here", "anthropic:b=sk-a...BBBB (pinned, next"],
-        ),
-        (
-            "/model anthropic/claude-opus-4-5@anthropic:b",
-            200,
-            &["Model reset to default (anthropic/claude-opus-4-5). Auth profile set to anthropic:b."],
-        ),
-        (
-            "/model sonnet",
-            200,
-            &["Model set to anthropic/claude-sonnet-4-5.", "No auth profile is pinned any more."],
-        ),
-        ("/model x@nosuch", 400, &["is not known"]),
-        ("/model sonnet@nosuch", 400, &["Auth profile \"nosuch\" not found.", "anthropic:a"]),
-        (
-            "/model openai/gpt-5.2@anthropic:b",
-            400,
-            &["Auth profile \"anthropic:b\" is for anthropic, not openai."],
-        ),
-        ("/model @p", 400, &["Auth profile override requires a model selection"]),
-        ("/model status@p", 400, &["Auth profile override requires a model selection"]),
-        ("/model foo/bar", 400, &["Model \"foo/bar\" is not known."]),
-        ("/model 99", 400, &["There is no model 99 in the list"]),
-        ("/model 0", 400, &["There is no model 0 in the list"]),
-        ("/model Opus 4.5", 400, &["one name without spaces", "nothing was sent to a model"]),
-        ("/model opus @anthropic:b", 400, &["no space before the @"]),
-        ("/model opus@", 400, &["the profile behind the @ is missing"]),
-        (
-            "/model sonnet@anthropic:me+x@example.com",
-            200,
-            &["Auth profile set to anthropic:me+x@example.com."],
-        ),
-        ("/model sonnet@\"anthropic:has space\"", 200, &["Auth profile set to anthropic:has space."]),
-        ("/model groq/llama-9", 200, &["Model set to groq/llama-9.", "There is no credential for groq"]),
-        ("/model 2", 200, &["Model reset to default (anthropic/claude-opus-4-5)."]),
-        ("/model default", 200, &["Model reset to default"]),
-        ("/models", 200, &["Providers:\n- anthropic (2)\n", "- openai (2)"]),
-        (
-            "/models anthropic",
-            200,
-            &["Models (anthropic) — showing 1-2 of 2 (page 1/1)", "- anthropic/claude-opus-4-5"],
-        ),
-        ("/models anthropic 9", 400, &["Page out of range: 9; there are 1 to 1."]),
-        ("/models nosuch", 400, &["Unknown provider \"nosuch\". There are: anthropic"]),
-        ("/new", 200, &["New session. Model anthropic/claude-opus-4-5."]),
-        ("/reset gpt-5-mini", 200, &["New session. Model set to openai/gpt-5-mini."]),
-        ("/new nonsense", 400, &["is not known"]),
-        ("/STATUS", 200, &["Session: agent:main:t", "Agent: main", "Model: openai/gpt-5-mini"]),
-    ];
     for path in PATHS {
         let session = format!("t-{}", path.rsplit('/').next().unwrap());
-        for (typed, status, parts) in transcript {
+        for (typed, status, parts) in TRANSCRIPT {
             let answer = say(&gateway, path, &session, typed, false);
             let said = text(path, &answer);
             assert_eq!(answer.status, *status, "{path} {typed}: {said}");

@@ -2,11 +2,14 @@
 //! rotate, authorization codes with PKCE, device codes.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use openclaw::clock::Clock;
 use serde_json::{Value, json};
-use tiny_http::{Header, Method, Request, Response, Server};
+use tiny_http::{Method, Request, Server};
 
 /// What reached the provider.
 #[derive(Clone, Debug)]
@@ -161,11 +164,30 @@ fn answer(mut request: Request, state: &Mutex<State>) {
     });
     let reply = scripted.unwrap_or_else(|| documented(&mut state, &seen));
     drop(state);
-    let mut response = Response::from_string(reply.body).with_status_code(reply.status);
-    for (name, value) in &reply.headers {
-        response.add_header(Header::from_bytes(name.as_bytes(), value.as_bytes()).unwrap());
+    drop(say(request, &reply));
+}
+
+/// Writes an answer after which the connection ends. The server keeps a thread for each connection that stays open, and
+/// lets the one after the last thread wait for as long as a client keeps the others.
+fn say(request: Request, reply: &Reply) -> std::io::Result<()> {
+    let has = |name: &str| reply.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+    let mut head = format!(
+        "HTTP/1.1 {} Answer\r\nconnection: close\r\ncontent-length: {}\r\n",
+        reply.status,
+        reply.body.len()
+    );
+    let date = Clock::System.now().format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    for (name, value) in [("date", date.as_str()), ("content-type", "text/plain; charset=UTF-8")] {
+        if !has(name) {
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
     }
-    drop(request.respond(response));
+    for (name, value) in &reply.headers {
+        let _ = write!(head, "{name}: {value}\r\n");
+    }
+    let mut writer = request.into_writer();
+    writer.write_all(format!("{head}\r\n{}", reply.body).as_bytes())?;
+    writer.flush()
 }
 
 /// What a provider does that nobody told otherwise.
