@@ -13,6 +13,8 @@ use crate::support::runtime::Runtime;
 use crate::support::upstream::{Upstream, Visit};
 use crate::support::{CONFIG, DAY, HOUR, MINUTE, STORE, TestEnv, api_key};
 
+const SESSIONS: &str = ".openclaw/agents/main/sessions/sessions.json";
+
 /// What a failure does to the profile.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Rest {
@@ -338,6 +340,51 @@ fn matrix(is_ordered: bool, is_streamed: bool) {
             );
         }
     }
+}
+
+/// A profile that a person has pinned is asked alone, wherever it stands, and the answer says so.
+fn pinned(is_streamed: bool) {
+    for case in CASES {
+        for failing in ["a", "b", "c"] {
+            let note =
+                format!("{:?} {} of {failing}, pinned, streamed {is_streamed}", case.class, case.status);
+            let upstream = provider(case);
+            let env = host(&upstream, failing, &[], true);
+            let id = format!("anthropic:{failing}");
+            let session = json!({
+                "sessionId": "s", "updatedAt": env.now_ms(), "providerOverride": "anthropic",
+                "modelOverride": "claude-opus-4-5", "authProfileOverride": id, "authProfileOverrideSource": "user",
+            });
+            env.file(SESSIONS, json!({"agent:main:api:default": session}).to_string()).private();
+            let runtime = Runtime::start(&env);
+            let answer = ask(runtime.port, is_streamed);
+            runtime.stop();
+            let asked: Vec<_> =
+                upstream.came().iter().map(|came| came.headers["x-api-key"].clone()).collect();
+            assert_eq!(asked, [format!("sk-ant-fails-{failing}-0123456789")], "{note}: {answer:?}");
+            let store = env.read_json(STORE);
+            check_rest(&store["usageStats"][&id], case.rest, env.now_ms(), &note);
+            let (status, kind) = case.told;
+            let error = answer.json()["error"].clone();
+            assert_eq!((answer.status, error["type"].as_str()), (status, Some(kind)), "{note}: {answer:?}");
+            if case.next == Next::Profile {
+                assert!(error["message"].as_str().unwrap().contains("pinned"), "{note}: {answer:?}");
+            }
+            assert!(store["lastGood"]["anthropic"].is_null(), "{note}: {store}");
+            let kept = &env.read_json(SESSIONS)["agent:main:api:default"]["authProfileOverride"];
+            assert_eq!(kept, id.as_str(), "{note}");
+        }
+    }
+}
+
+#[test]
+fn failures_of_a_pinned_profile() {
+    pinned(false);
+}
+
+#[test]
+fn failures_of_a_pinned_profile_in_streams() {
+    pinned(true);
 }
 
 #[test]
