@@ -58,6 +58,11 @@ impl Agents {
         locked(&self.sessions).iter().map(|(id, sessions)| (id.clone(), Arc::clone(sessions))).collect()
     }
 
+    /// How many sessions are remembered.
+    pub(super) fn count_sessions(&self) -> usize {
+        self.all_sessions().iter().map(|(_, sessions)| sessions.count()).sum()
+    }
+
     /// Whether the other agents are still what was loaded.
     pub(super) fn are_current(&self, deadline: Deadline) -> bool {
         let views: Vec<_> = locked(&self.views).values().cloned().collect();

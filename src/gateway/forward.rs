@@ -146,6 +146,9 @@ impl Forward<'_> {
                 };
                 if let Some((class, ..)) = &way.last {
                     self.gateway.numbers.failed_over(*class);
+                    if let Some(told) = &self.told {
+                        self.gateway.desk.note_move(&told.profile, *class, &name, self.now());
+                    }
                 }
                 let watch = Stopwatch::start();
                 let tried = self.attempt(candidate, trial).await;

@@ -72,6 +72,7 @@ impl Gateway {
         one(&all::CONNECTIONS, count(self.guests.open()));
         one(&all::CONNECTIONS_ACCEPTED, count(self.guests.accepted()));
         one(&all::CONNECTIONS_CUT, count(self.guests.ended()));
+        one(&all::SESSIONS, count(self.agents.count_sessions()));
         one(&all::READY, flag(self.usable_models() > 0));
         self.numbers.samples(sink);
         process(procfs::footprint(), sink);

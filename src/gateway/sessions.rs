@@ -104,6 +104,11 @@ impl Sessions {
         all
     }
 
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.known().sessions.len()
+    }
+
     /// Why the file is left alone, when it is.
     pub(super) fn problem(&self) -> Option<String> {
         self.known().problem.clone()

@@ -36,6 +36,8 @@ metrics! {
     REQUESTS, "openclaw_gateway_requests_total", Counter, &["surface", "provider", "outcome"],
         "Requests that have ended: answered; broken, when the provider broke off within its answer; cancelled, when the client \
          went away; denied at the door; failed, when nothing could serve it; invalid, when the request itself is wrong.";
+    SESSIONS, "openclaw_gateway_sessions", Gauge, &[],
+        "Sessions that are remembered, of all agents in use.";
     STORE_FAILURES, "openclaw_gateway_store_write_failures_total", Counter, &[],
         "How often what is known of the profiles could not be saved; it is tried again each second.";
     TOKENS, "openclaw_gateway_tokens_total", Counter, &["provider", "direction"],

@@ -121,6 +121,26 @@ fn profiles() -> Value {
 }
 
 #[test]
+fn what_had_to_serve_in_the_place_of_another_is_shown() {
+    let provider = Provider::knowing(&[]).scripted(|seen| {
+        let fails = seen.headers["x-api-key"].contains("-a-");
+        Some(if fails { Reply::json(401, json!({})) } else { Reply::json(200, json!({"answer": 42})) })
+    });
+    let key = |name: &str| api_key("anthropic", &format!("sk-ant-{name}-0123456789"));
+    let env = host(&provider, json!({"anthropic:a": key("a"), "anthropic:b": key("b")}));
+    let mut store = env.read_json(STORE);
+    store["order"] = json!({"anthropic": ["anthropic:a", "anthropic:b"]});
+    env.file(STORE, store.to_string()).private();
+    let gateway = Running::start(&env);
+    let body = json!({"max_tokens": 5, "messages": [{"role": "user", "content": "ping"}]});
+    assert_eq!(gateway.post("/v1/messages", &body).header("x-openclaw-profile"), Some("anthropic:b"));
+    let (cookie, _) = visitor(&gateway);
+    let page = gateway.send("GET", "/", &[("cookie", &cookie)], "");
+    assert!(page.body.contains("from anthropic:a to anthropic:b"), "{page:?}");
+    assert!(gateway.get("/metrics").body.contains("\nopenclaw_gateway_sessions 1\n"));
+}
+
+#[test]
 fn a_thousand_profiles_make_no_heavy_page() {
     let provider = anthropic();
     let now = real_now_ms();

@@ -2,9 +2,10 @@
 
 mod visitors;
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ use hyper::body::{Body as HttpBody, Frame};
 use tokio::sync::{mpsc, watch};
 
 use crate::core;
+use crate::core::credential::EpochMs;
+use crate::core::failure::FailureClass;
 use crate::core::secret::Secret;
 use crate::core::span::SECOND;
 use crate::core::upstream::Surface;
@@ -36,6 +39,8 @@ const BEAT: Duration = Duration::from_secs(10);
 const PROOF: &str = "x-openclaw-csrf";
 /// What is told at most of what people were told.
 const ALERTS: usize = 10;
+/// So many of the last failovers are shown.
+const MOVES: usize = 10;
 /// So many sessions are shown.
 const SESSIONS: usize = 20;
 /// The length of a proof, in bytes.
@@ -49,6 +54,8 @@ pub(super) struct Desk {
     csrf: Secret,
     /// What the host calls itself.
     host: String,
+    /// When another credential had to be tried, oldest first.
+    moves: Mutex<VecDeque<Event>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +72,24 @@ impl Desk {
             news: watch::Sender::new(News::Changed),
             csrf: random::hex(PROOF_LENGTH)?,
             host: process.host_name(),
+            moves: Mutex::default(),
         })
+    }
+
+    /// Remembers that another credential had to be tried.
+    pub(super) fn note_move(&self, from: &str, class: FailureClass, to: &str, at: EpochMs) {
+        let what = format!("from {from} to {to}: {}", class.entry().2);
+        let mut moves = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
+        if moves.len() >= MOVES {
+            moves.pop_front();
+        }
+        moves.push_back(Event { at, what });
+    }
+
+    /// The last of them, newest first.
+    fn moves(&self) -> Vec<Event> {
+        let moves = self.moves.lock().unwrap_or_else(PoisonError::into_inner);
+        moves.iter().rev().cloned().collect()
     }
 
     /// Tells open pages that the host has changed.
@@ -150,6 +174,7 @@ impl Gateway {
             host: self.desk.host.clone(),
             next: self.view().next(&self.pool, self.now()),
             alerts: told(self),
+            moves: self.desk.moves(),
             sessions: self.recent_sessions(),
             csrf: match visit {
                 Visit::Open(csrf) | Visit::SignedIn(csrf) => Some(csrf.expose().to_owned()),
