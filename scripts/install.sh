@@ -117,7 +117,7 @@ is_first_run() {
 }
 
 make_folder() {
-  if [ -d "$1" ]; then return 0; fi
+  if [ -z "$1" ] || [ -d "$1" ]; then return 0; fi
   make_folder "${1%/*}"
   run mkdir -m 755 "$1"
   remember "d $1"

@@ -1,5 +1,6 @@
 //! `openclaw monitor` and what stands behind it.
 
+use std::cell::RefCell;
 use std::fmt::Write;
 
 use serde_json::json;
@@ -36,6 +37,7 @@ pub(super) fn run(session: &Session<'_>, args: &MonitorArgs) -> Result<ExitStatu
         request,
         flags: flags(&args.run)?,
         tell: &tell,
+        unsaved: RefCell::default(),
     };
     match &args.command {
         None if args.run.once => monitor.once().map(ExitStatus::from),

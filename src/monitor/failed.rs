@@ -31,15 +31,20 @@ impl Monitor<'_> {
         let settings = Settings::new(self.process, &workspace.paths, &ops, &self.flags)
             .or_else(|_| Settings::new(self.process, &workspace.paths, &Ops::default(), &self.flags))?;
         self.warn_of_channels(&settings);
+        if settings.channels.is_empty() {
+            return Err(CommandError::refused("no channel can tell anybody that a unit has failed")
+                .hint("docs/monitor.md shows how one is set up"));
+        }
         let file = self.state_file(&workspace);
         let now = self.clock.now().timestamp_millis();
-        let program = workspace.request.installation.program();
+        let agent = self.request.agent.as_ref().map_or_else(String::new, |id| format!(" --agent {id}"));
+        let program = workspace.request.installation.program() + &agent;
         let incident = self.incident(unit, is_of_system, &program);
         let word = |decided: &Decided| message(decided, &program, &workspace.agent.id, &settings, now);
         let title = format!("{} {}\n", incident.subject, incident.what);
         let Ok(told) = self.remember(unit, &incident, &settings, &file, &word) else {
             // What cannot be remembered is told all the same, each time.
-            return self.send_at_once(&settings, &word(&first(incident, now))).map(|()| title);
+            return self.send_at_once(&settings, &word(&event(incident, now))).map(|()| title);
         };
         self.deliver(&settings, &file);
         let left = file.read().unwrap_or_default();
@@ -109,13 +114,17 @@ impl Monitor<'_> {
                 let mut seen: Vec<_> = open.map(|known| known.incident.clone()).collect();
                 seen.retain(|known| known.id != incident.id);
                 seen.push(incident.clone());
-                let decided = state.alerts(|alerts| alerts.step(&seen, ms, &settings.alerts, quiet));
+                let decided = state.alerts(|alerts| alerts.step(&seen, &[], ms, &settings.alerts, quiet));
+                // What is decided to be told counts as told: also that of others goes into the queue.
+                for other in decided.iter().filter(|it| it.why.is_told() && it.incident.id != incident.id) {
+                    state.enqueue(&word(other), &settings.floors());
+                }
                 decided
                     .into_iter()
                     .find(|decided| decided.incident.id == incident.id)
                     .filter(|it| it.why.is_told())
             } else {
-                Some(first(incident.clone(), ms))
+                Some(event(incident.clone(), ms))
             };
             let message = decided.as_ref().map(word)?;
             state.enqueue(&message, &settings.floors());
@@ -135,8 +144,9 @@ impl Monitor<'_> {
     }
 }
 
-fn first(incident: Incident, now: EpochMs) -> Decided {
-    Decided { why: Why::First, incident, since: now }
+/// Nothing is remembered of it, so that it cannot be put off either.
+fn event(incident: Incident, now: EpochMs) -> Decided {
+    Decided { why: Why::Event, incident, since: now }
 }
 
 /// The settings in force or, when they are invalid, those of the last look that worked.

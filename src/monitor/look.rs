@@ -6,6 +6,7 @@ use crate::clock::{Clock, Deadline};
 use crate::core::alerting::incident::{Facts, Incident, Kind, observe};
 use crate::core::alerting::inventory::{self, Present};
 use crate::core::assess::assess;
+use crate::core::finding::Code;
 use crate::core::oauth;
 use crate::core::report::{Report, Verdict};
 use crate::core::snapshot::Snapshot;
@@ -32,6 +33,8 @@ pub struct Look {
     pub facts: Facts,
     /// What a person must do something about.
     pub incidents: Vec<Incident>,
+    /// The profiles that could be judged.
+    pub judged: Vec<String>,
 }
 
 impl Look {
@@ -75,9 +78,13 @@ pub fn look(
     let mut snapshot = workspace.snapshot(&synced.own, synced.main.as_deref());
     snapshot.findings.extend(synced.findings);
     let report = assess(&snapshot, clock.now(), &settings.policy);
-    let facts = facts(&workspace, clock, &snapshot, save, tell);
+    // A wrong clock would leave its instants behind in what is remembered.
+    let is_clock_right = !report.findings.iter().any(|finding| finding.code == Code::ClockImplausible);
+    let facts = facts(&workspace, clock, &snapshot, save && is_clock_right, tell);
     let incidents = observe(&snapshot, &report, &facts, &settings.alerts);
-    Ok(Look { snapshot, report, facts, incidents })
+    let judged =
+        report.profiles.iter().filter(|_| is_clock_right).map(|profile| profile.id.clone()).collect();
+    Ok(Look { snapshot, report, facts, incidents, judged })
 }
 
 /// Renews every login that is due, or would be before the next look; what fails is remembered, and so becomes an

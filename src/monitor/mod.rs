@@ -7,6 +7,7 @@ pub mod rehearse;
 pub mod settings;
 pub mod simulate;
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -20,6 +21,7 @@ use crate::core::credential::EpochMs;
 use crate::core::finding::Code;
 use crate::core::report::Verdict;
 use crate::exit::CommandError;
+use crate::format::monitor_state::MonitorState;
 use crate::notify::Ping;
 use crate::process::Process;
 use crate::sys::random;
@@ -46,6 +48,8 @@ pub struct Monitor<'m> {
     pub flags: Flags,
     /// Tells a person, or the journal, what happens.
     pub tell: &'m dyn Fn(&str),
+    /// What could not be written, so that it is told once all the same.
+    pub unsaved: RefCell<Option<MonitorState>>,
 }
 
 impl Monitor<'_> {
@@ -160,7 +164,10 @@ impl Monitor<'_> {
         let look = looked.inspect_err(|_| self.ping(settings, Ping::Fail))?;
         let verdict = look.verdict();
         let queued = self.queue(&look, &agent, settings, file, &paths);
-        let messages = queued.inspect_err(|_| self.ping(settings, Ping::Fail))?;
+        let messages = queued.inspect_err(|_| {
+            self.ping(settings, Ping::Fail);
+            self.tell_unremembered(&look, &agent, settings, file);
+        })?;
         for message in &messages {
             let level = message.incident.level.word();
             (self.tell)(&format!("{level}: {}", message.title));
@@ -185,7 +192,8 @@ impl Monitor<'_> {
         let is_quiet = is_quiet(settings.alerts.quiet_hours, settings.zone, now);
         let ms = now.timestamp_millis();
         let queued = file.update(self.clock, |state| {
-            let decided = state.alerts(|alerts| alerts.step(&look.incidents, ms, &settings.alerts, is_quiet));
+            let decided = state
+                .alerts(|alerts| alerts.step(&look.incidents, &look.judged, ms, &settings.alerts, is_quiet));
             let told = decided.iter().filter(|decided| decided.why.is_told());
             let messages: Vec<_> =
                 told.map(|decided| message(decided, &look.snapshot.program, agent, settings, ms)).collect();
@@ -201,7 +209,30 @@ impl Monitor<'_> {
         if queued.is_ok() && !look.report.findings.iter().any(|finding| finding.code == Code::OpsInvalid) {
             failed::keep_settings(paths);
         }
+        if queued.is_ok() {
+            self.unsaved.take();
+        }
         queued.map_err(|reason| unwritten(file, &reason))
+    }
+
+    /// Tells people at once what cannot be queued; once, for as long as this process can remember it.
+    fn tell_unremembered(&self, look: &Look, agent: &str, settings: &Settings, file: &StateFile) {
+        let now = self.clock.now();
+        let (ms, is_quiet) =
+            (now.timestamp_millis(), is_quiet(settings.alerts.quiet_hours, settings.zone, now));
+        let mut state = self.unsaved.take().or_else(|| file.read().ok()).unwrap_or_default();
+        let decided =
+            state.alerts(|alerts| alerts.step(&look.incidents, &look.judged, ms, &settings.alerts, is_quiet));
+        for decided in decided.iter().filter(|decided| decided.why.is_told()) {
+            let message = message(decided, &look.snapshot.program, agent, settings, ms);
+            for channel in settings.channels.iter().filter(|channel| decided.incident.level >= channel.floor)
+            {
+                if let Err(error) = channel.notifier.send(&message, None) {
+                    (self.tell)(&format!("warning: channel {}: {error}", channel.name));
+                }
+            }
+        }
+        self.unsaved.replace(Some(state));
     }
 
     /// Delivers what waits; says what did not get through.

@@ -58,7 +58,7 @@ pub fn run(
         let facts = machine.facts(&snapshot, now);
         let incidents = observe(&snapshot, &report, &facts, &settings.alerts);
         let is_quiet = is_quiet(settings.alerts.quiet_hours, settings.zone, at);
-        let decided = state.step(&incidents, now, &settings.alerts, is_quiet);
+        let decided = state.step(&incidents, &[], now, &settings.alerts, is_quiet);
         let told = decided.into_iter().filter(|decided| decided.why.is_told());
         simulated.extend(told.map(|decided| Simulated { at, decided }));
         match settings.schedule.next(at) {

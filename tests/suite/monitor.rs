@@ -451,3 +451,43 @@ fn flags_that_mean_nothing_are_refused() {
         assert!([64, 78].contains(&outcome.code), "{args:?} {outcome:?}");
     }
 }
+
+#[test]
+fn what_cannot_be_remembered_is_told_all_the_same() {
+    let inbox = Inbox::new();
+    let env = host(&inbox);
+    dead_token(&env);
+    fs_err::create_dir_all(env.path(STATE)).unwrap();
+    let outcome = env.run(&["monitor", "--once"]);
+    assert_eq!(outcome.code, 74, "{outcome:?}");
+    let told = inbox.arrived();
+    assert_eq!(told.len(), 1, "{outcome:?}");
+    assert_eq!(told[0].json()["title"], "anthropic:manual has ended; nothing else serves anthropic");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_hides_no_recovery_of_others() {
+    let inbox = Inbox::new();
+    let env = host(&inbox);
+    dead_token(&env);
+    env.run(&["monitor", "--once"]);
+    env.file(".codex/auth.json", "{ torn");
+    good_token(&env);
+    let outcome = env.run(&["monitor", "--once"]);
+    let titles: Vec<_> = inbox.arrived().iter().map(|told| told.json()["title"].clone()).collect();
+    assert!(titles.contains(&json!("anthropic:manual is fine again")), "{titles:?} {outcome:?}");
+    // What ends again is told again, once it no longer counts as coming and going.
+    env.pass(Duration::from_hours(2));
+    dead_token(&env);
+    env.run(&["monitor", "--once"]);
+    let ended = json!("anthropic:manual has ended; nothing else serves anthropic");
+    let told = inbox.arrived();
+    assert_eq!(told.iter().filter(|told| told.json()["title"] == ended).count(), 2, "{titles:?}");
+}
+
+#[test]
+fn nobody_to_tell_of_a_unit_that_failed_is_a_failure() {
+    let env = TestEnv::with_default_key();
+    let outcome = env.run(&["monitor", "failed", "openclaw-auth-monitor.service"]);
+    assert!(outcome.code == 1 && outcome.stderr.contains("no channel"), "{outcome:?}");
+}

@@ -318,7 +318,7 @@ fn what_is_an_incident_and_how_much_it_matters() {
 fn known(told: Option<Level>, messages: &[(i64, Level)]) -> Known {
     let host = Host::token(-1);
     let mut state = AlertState::default();
-    state.step(&host.incidents(), NOW - DAY, &host.policy, false);
+    state.step(&host.incidents(), &[], NOW - DAY, &host.policy, false);
     let mut known = state.known.remove(0);
     known.told = told;
     known.messages = messages.iter().map(|(age, level)| (NOW - age, *level)).collect();
@@ -420,7 +420,7 @@ fn polled(every: i64, days: i64, mut at: impl FnMut(i64) -> Host) -> Vec<(i64, W
     for poll in 0..days * DAY / every {
         let mut host = at(poll * every);
         host.now = NOW + poll * every;
-        let decided = state.step(&host.incidents(), host.now, &host.policy, false);
+        let decided = state.step(&host.incidents(), &[], host.now, &host.policy, false);
         let heard = decided.iter().filter(|decided| decided.why.is_told());
         told.extend(heard.map(|decided| (poll * every, decided.why, decided.incident.level)));
         // What is remembered comes back from a file.
@@ -511,7 +511,7 @@ fn what_was_removed_on_purpose_is_forgotten_without_a_word() {
             None => host,
         };
         host.now = NOW + day * DAY;
-        let decided = state.step(&host.incidents(), host.now, &host.policy, false);
+        let decided = state.step(&host.incidents(), &[], host.now, &host.policy, false);
         told.extend(decided.iter().map(|decided| decided.why));
     }
     assert_eq!(told[0], Why::First);
@@ -524,7 +524,7 @@ fn what_was_removed_on_purpose_is_forgotten_without_a_word() {
 fn what_cannot_be_judged_now_is_not_over() {
     let mut state = AlertState::default();
     let mut step = |host: Host| -> Vec<(Kind, Why)> {
-        let decided = state.step(&host.incidents(), host.now, &host.policy, false);
+        let decided = state.step(&host.incidents(), &[], host.now, &host.policy, false);
         decided.iter().map(|decided| (decided.incident.kind, decided.why)).collect()
     };
     assert_eq!(step(Host::token(-1)), [(Kind::Ended, Why::First)]);

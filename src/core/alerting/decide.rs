@@ -20,6 +20,8 @@ pub enum Why {
     Better,
     /// Told: somebody asked for a rehearsal.
     Drill,
+    /// Told: it has happened, and nobody watches how it goes on.
+    Event,
     /// Told: it is new.
     First,
     /// Silent for now: it comes and goes, and people have heard enough of it this hour.
@@ -66,7 +68,13 @@ impl Why {
     /// Whether people are told.
     pub fn is_told(self) -> bool {
         match self {
-            Self::Drill | Self::First | Self::Recovered | Self::Repeat | Self::Test | Self::Worse => true,
+            Self::Drill
+            | Self::Event
+            | Self::First
+            | Self::Recovered
+            | Self::Repeat
+            | Self::Test
+            | Self::Worse => true,
             Self::Better
             | Self::Flapping
             | Self::Forgotten
@@ -88,6 +96,7 @@ impl Why {
         match self {
             Self::Better => "better",
             Self::Drill => "drill",
+            Self::Event => "event",
             Self::First => "first",
             Self::Flapping => "flapping",
             Self::Forgotten => "forgotten",

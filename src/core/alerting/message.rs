@@ -69,7 +69,7 @@ impl Message {
             format!("{mark}{subject} {}", printable(&incident.what))
         };
         let command = incident.remedies.iter().find_map(|remedy| typed(remedy)).filter(|_| !is_over);
-        let is_real = !matches!(decided.why, Why::Drill | Why::Test | Why::Recovered);
+        let is_real = !matches!(decided.why, Why::Drill | Why::Event | Why::Test | Why::Recovered);
         let snooze =
             is_real.then(|| format!("{} monitor snooze {} 2d", origin.program, shell_word(&incident.id)));
         let body = body(decided, origin, now, snooze.as_deref());
@@ -108,7 +108,7 @@ fn body(decided: &Decided, origin: &Origin<'_>, now: EpochMs, snooze: Option<&st
     let since = (origin.instant)(decided.since);
     if decided.why == Why::Recovered {
         let lasted = span::two_units(now.saturating_sub(decided.since));
-        let _ = write!(text, "\nit {}, since {since}, for {lasted}", printable(&incident.what));
+        let _ = write!(text, "\nit was there since {since}, for {lasted}: {}", printable(&incident.what));
         return text;
     }
     let _ = write!(text, "\nsince {since}");

@@ -75,10 +75,12 @@ pub struct Decided {
 
 impl AlertState {
     /// One look: decides of every incident that is seen or known, and remembers what is told. What is decided to be told
-    /// must be kept by the caller together with this state: it counts as told.
+    /// must be kept by the caller together with this state: it counts as told. `judged` are the profiles that could be
+    /// judged: what was wrong with them is over when it is not seen any more, whatever else cannot be read.
     pub fn step(
         &mut self,
         seen: &[Incident],
+        judged: &[String],
         now: EpochMs,
         policy: &AlertPolicy,
         is_quiet: bool,
@@ -105,7 +107,8 @@ impl AlertState {
             if seen.iter().any(|incident| incident.id == known.incident.id) {
                 continue;
             }
-            if known.is_open && is_hidden(&known.incident, seen) {
+            let is_judged = judged.contains(&known.incident.id);
+            if known.is_open && !is_judged && is_hidden(&known.incident, seen) {
                 let (why, since) = (Why::Unjudged, known.since);
                 decided.push(Decided { why, incident: known.incident.clone(), since });
                 continue;
