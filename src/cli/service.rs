@@ -211,7 +211,9 @@ pub(super) fn place(
         ))
         .hint("use letters, digits, `-`, `_` and `.`"));
     }
-    let caller = caller(process, &installation.program());
+    let agent = session.cli.agent.as_ref();
+    let agent = agent.map_or_else(String::new, |agent| format!(" --agent {}", shell_word(agent)));
+    let caller = caller(process, &(installation.program() + &agent));
     Ok(Place { kind, flavour, account, suffix, caller })
 }
 
@@ -245,6 +247,7 @@ fn left_behind(session: &Session<'_>, definition: &Definition, workspace: &Works
         definition.environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
     variables.insert(process::HOME.name.into(), home.clone().into());
     let process = Process::imagined(variables, home.clone(), Some(home.clone()));
+    let process = definition.place.account.process(&process);
     let Ok(theirs) =
         Workspace::load(&process, session.clock, &workspace.request, Deadline::after(TIME_LIMIT))
     else {

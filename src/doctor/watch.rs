@@ -121,13 +121,19 @@ fn state(host: &Host) -> Option<MonitorState> {
     StateFile::of(&host.workspace.paths, host.workspace.request.agent.as_deref()).read().ok()
 }
 
-/// Whether it has been too long since the last look. A machine that was off, and a unit that is new, get their time.
+/// Whether it has been too long since the last look. A machine that was off, and a unit that is new, get their time:
+/// little where it has looked before, since what was missed is made up for at the start.
 fn overdue(host: &Host, unit: &Unit) -> Option<Found> {
     let patience = 2 * host.workspace.ops.monitor.every_ms.unwrap_or(EVERY) + GRACE;
     let now = host.now();
     let installed = fs_err::metadata(&unit.file).ok().map(|metadata| metadata.mtime() * 1000)?;
-    let last = state(host)?.last_run;
-    if now - last.unwrap_or(0).max(installed).max(procfs::booted_ms().unwrap_or(0)) <= patience {
+    let last = state(host).and_then(|state| state.last_run);
+    let booted = procfs::booted_ms().unwrap_or(0);
+    let since = match last {
+        Some(last) if now - booted > GRACE => last,
+        last => last.unwrap_or(0).max(booted),
+    };
+    if now - since.max(installed) <= patience {
         return None;
     }
     let message = match last {

@@ -76,7 +76,7 @@ impl Forward<'_> {
         drop(trial);
         let mut answer = Response::new(body);
         *answer.status_mut() = status;
-        *answer.headers_mut() = reply::passed_on(&headers, &candidate.secret);
+        *answer.headers_mut() = reply::passed_on(&headers, attempt::secrets(candidate));
         if let Some(content_type) = content_type {
             answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         }

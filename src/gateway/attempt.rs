@@ -30,7 +30,7 @@ const REFUSAL_LIMIT: Duration = Duration::from_secs(5);
 /// Anthropic's API wants a version; this one is asked for when the client names none.
 const ANTHROPIC_VERSION: &str = "2023-06-01";
 /// Headers of a client that go on to a provider of its own API.
-const SENT_ON: &[&str] = &["accept", "anthropic-beta", "anthropic-version", "content-type"];
+const SENT_ON: &[&str] = &["accept", "anthropic-beta", "anthropic-version"];
 
 /// What came of one candidate.
 pub(super) enum Tried {
@@ -51,8 +51,9 @@ impl Tried {
     pub(super) fn quoting(self, told: &str, candidate: &Candidate) -> Self {
         match self {
             Self::Failed(class, message, retry_after) if !told.is_empty() => {
+                // Cut first, a secret across the end would stay in half.
+                let told = translated::redacted(told.to_owned(), secrets(candidate));
                 let told: String = told.chars().take(LONGEST_QUOTE).collect();
-                let told = translated::redacted(told, secrets(candidate));
                 Self::Failed(class, format!("{message} ({told})"), retry_after)
             }
             other => other,
@@ -131,13 +132,13 @@ impl Forward<'_> {
             let body = translated::redacted(body, secrets(candidate));
             let mut answer = if candidate.way.kind.speaks(self.surface) {
                 let mut answer = Response::new(Body::from(body));
-                *answer.headers_mut() = reply::passed_on(&headers, &candidate.secret);
+                *answer.headers_mut() = reply::passed_on(&headers, secrets(candidate));
                 answer
             } else {
                 let Trouble { message: told, .. } = dialect::trouble(candidate.way.kind, &body);
                 let told = if told.is_empty() { message } else { told };
                 let mut answer = Refusal::new(status, reply::kind_of(status), told).answer(self.surface);
-                for (name, value) in reply::passed_on(&headers, &candidate.secret) {
+                for (name, value) in reply::passed_on(&headers, secrets(candidate)) {
                     answer.headers_mut().entry(name.unwrap_or(header::CONTENT_TYPE)).or_insert(value);
                 }
                 answer
@@ -213,9 +214,9 @@ impl Forward<'_> {
                     headers.append(HeaderName::from_static(name), value.clone());
                 }
             }
-        } else {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
+        // Whatever the client calls its body, it was read as JSON.
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let secret = candidate.secret.expose().trim();
         let (carrier, wants_beta) = upstream::carried(way.kind, &candidate.material, &candidate.secret);
         match way.kind {

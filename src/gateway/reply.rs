@@ -128,15 +128,21 @@ pub(super) fn json_answer(status: StatusCode, document: &Value) -> Response<Body
     answer
 }
 
+/// What is shorter, in bytes, is a word and no secret.
+pub(super) const SHORTEST_SECRET: usize = 8;
+
 /// Headers of a provider's answer that mean something to the client. Cookies and the like stay here.
 const PASSED_ON: &[&str] = &["content-type", "cache-control", "request-id", "x-request-id", "retry-after"];
 const PASSED_ON_BEGINNINGS: &[&str] = &["anthropic-ratelimit-", "x-ratelimit-", "openai-"];
 
-/// The headers of a provider's answer that go on to the client; none that repeats the credential.
-pub(super) fn passed_on(headers: &HeaderMap, secret: &Secret) -> HeaderMap {
-    let secret = secret.expose().trim().as_bytes();
+/// The headers of a provider's answer that go on to the client; none that repeats a secret.
+pub(super) fn passed_on<'s>(headers: &HeaderMap, secrets: impl Iterator<Item = &'s Secret>) -> HeaderMap {
+    let secrets: Vec<_> = secrets
+        .map(|secret| secret.expose().trim().as_bytes())
+        .filter(|secret| secret.len() >= SHORTEST_SECRET)
+        .collect();
     let repeats = |value: &HeaderValue| {
-        !secret.is_empty() && value.as_bytes().windows(secret.len()).any(|window| window == secret)
+        secrets.iter().any(|secret| value.as_bytes().windows(secret.len()).any(|window| window == *secret))
     };
     let is_meant = |name: &HeaderName| {
         let name = name.as_str();

@@ -9,6 +9,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::core::secret::Secret;
 use crate::format::dialect::Stream;
+use crate::gateway::reply::SHORTEST_SECRET;
 
 /// The largest whole answer that is translated.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
@@ -24,8 +25,7 @@ pub(super) async fn whole(body: reqwest::Body) -> Result<Bytes, String> {
 pub(super) fn redacted<'s>(text: String, secrets: impl Iterator<Item = &'s Secret>) -> String {
     secrets.fold(text, |text, secret| {
         let secret = secret.expose().trim();
-        // What is this short is a word, and no secret.
-        if secret.len() < 8 { text } else { text.replace(secret, "****") }
+        if secret.len() < SHORTEST_SECRET { text } else { text.replace(secret, "****") }
     })
 }
 

@@ -120,13 +120,21 @@ impl Account {
         }
     }
 
-    /// The process that this user would start here: what the environment says of the caller's own place goes.
+    /// The process that this user would start here: what the environment says of the caller's own place goes, and root
+    /// starts no login shell of somebody else.
     pub fn process(&self, process: &Process) -> Process {
-        if process.home().as_ref() == Some(&self.home) {
+        let is_at_home = process.home().as_ref() == Some(&self.home);
+        let is_of_other = geteuid().is_root() && self.uid != 0;
+        if is_at_home && !is_of_other {
             return process.clone();
         }
         let mut variables = process.variables().clone();
-        variables.retain(|name, _| !name.to_string_lossy().starts_with("XDG_"));
+        if is_of_other {
+            variables.insert(process::DEFER_SHELL_ENV.name.into(), "1".into());
+        }
+        if !is_at_home {
+            variables.retain(|name, _| !name.to_string_lossy().starts_with("XDG_"));
+        }
         variables.insert(process::HOME.name.into(), self.home.clone().into());
         Process::imagined(variables, self.home.clone(), Some(self.home.clone()))
     }
@@ -179,12 +187,16 @@ pub struct Place {
 }
 
 impl Place {
+    /// The options that ask for this service of the machine, with a blank in front of them.
+    pub fn scope(&self) -> String {
+        format!(" --system --run-as {}", shell_word(&self.account.name))
+    }
+
     /// Refuses what this user may not change, with the command of the one who may.
-    pub fn may_change(&self, verb: &str) -> Result<(), CommandError> {
-        let user = shell_word(&self.account.name);
+    pub fn may_change(&self, command: &str) -> Result<(), CommandError> {
         if self.flavour == Flavour::System && !geteuid().is_root() {
             return Err(CommandError::refused("only root changes services of the machine")
-                .hint(format!("sudo {} {verb} --system --run-as {user}", self.caller)));
+                .hint(format!("sudo {} {command}", self.caller)));
         }
         let owner = fs_err::metadata(&self.account.home).ok().map(|home| {
             use std::os::unix::fs::MetadataExt;
@@ -225,6 +237,8 @@ pub struct Definition {
     pub every_s: u64,
     /// Where systemd listens for it: for the exporter where the settings say so, for the gateway where that is wanted.
     pub listen: Vec<SocketAddr>,
+    /// What tells of its failures, where that is not itself: the monitor, with which it shares a unit for that.
+    pub teller: Option<Box<Self>>,
 }
 
 impl Definition {
@@ -251,6 +265,16 @@ impl Definition {
         {
             environment.insert(process::GATEWAY_PORT.name.to_owned(), port);
         }
+        let teller = match place.kind {
+            Kind::Exporter | Kind::Monitor => None,
+            Kind::Gateway => {
+                let place = Place { kind: Kind::Monitor, ..place.clone() };
+                let mut teller = Self::new(place, process, workspace, reader)?;
+                // Its name is that of every agent.
+                teller.flags = flags(installation, None);
+                Some(Box::new(teller))
+            }
+        };
         let ops = &workspace.ops;
         let every = ops.monitor.every_ms.and_then(|ms| u64::try_from(ms / 1000).ok());
         Ok(Self {
@@ -262,6 +286,7 @@ impl Definition {
             credentials: credentials(workspace),
             every_s: every.unwrap_or(30 * 60).max(60),
             listen: ops.exporter.listen.filter(|_| place.kind == Kind::Exporter).into_iter().collect(),
+            teller,
             place,
         })
     }

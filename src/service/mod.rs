@@ -112,7 +112,7 @@ pub struct Done {
 pub fn install(manager: &dyn Manager, definition: &Definition, wishes: Wishes) -> Result<Done, CommandError> {
     let place = &definition.place;
     if !wishes.dry_run {
-        place.may_change(&format!("service install {}", place.kind.word()))?;
+        place.may_change(&format!("service install {}{}", place.kind.word(), place.scope()))?;
     }
     let files = manager.files(definition)?;
     let mut stale = Vec::new();
@@ -152,7 +152,7 @@ pub fn install(manager: &dyn Manager, definition: &Definition, wishes: Wishes) -
 /// Takes a service away; what is not ours stays unless that is wanted.
 pub fn uninstall(manager: &dyn Manager, place: &Place, wishes: Wishes) -> Result<Done, CommandError> {
     if !wishes.dry_run {
-        place.may_change(&format!("service uninstall {}", place.kind.word()))?;
+        place.may_change(&format!("service uninstall {}{}", place.kind.word(), place.scope()))?;
     }
     let mut there = Vec::new();
     for path in manager.paths(place) {

@@ -173,7 +173,10 @@ impl Manager for Systemd {
         let has_socket = !definition.listen.is_empty();
         let wanted = units(place.kind).iter().filter(|unit| unit.name != SOCKET || has_socket);
         let files = wanted.map(|unit| {
-            let text = render(unit, definition)?;
+            let text = match &definition.teller {
+                Some(teller) if unit.name == FAILED.name => render(unit, teller)?,
+                _ => render(unit, definition)?,
+            };
             Ok(File { path: self.path(place, unit), text, is_program: false })
         });
         files.collect()
@@ -398,7 +401,7 @@ fn render(unit: &Unit, definition: &Definition) -> Result<String, CommandError> 
 }
 
 /// How often a timer fires. What divides an hour or a day is told by the clock on the wall, so that a look that was missed
-/// is made up for.
+/// is made up for. What does not is counted from the last look, and from the start of the machine.
 fn calendar(every_s: u64) -> String {
     let minutes = every_s / 60;
     let is_even = every_s.is_multiple_of(60);
@@ -409,15 +412,15 @@ fn calendar(every_s: u64) -> String {
         60.. if is_even && minutes.is_multiple_of(60) && 24 % (minutes / 60).max(1) == 0 => {
             format!("OnCalendar=0/{}:00\n", minutes / 60)
         }
-        _ => format!("OnActiveSec={every_s}s\nOnUnitActiveSec={every_s}s\n"),
+        _ => format!("OnActiveSec=2min\nOnUnitActiveSec={every_s}s\n"),
     }
 }
 
-/// A path of a list of paths, whose quotes know no escapes.
+/// A path of a list of paths, whose quotes know no escapes. One that is not there stops nothing (systemd.exec(5): `-`).
 fn path(path: &Path) -> Result<String, CommandError> {
     let text = path.to_string_lossy();
     if text.contains(['"', '\\']) || path.to_str().is_none() {
         return Err(CommandError::refused(format!("{text} holds what no unit can name")).hint("rename it"));
     }
-    Ok(word(&text))
+    Ok(word(&format!("-{text}")))
 }

@@ -27,6 +27,8 @@ use crate::sys::guests::{Guest, Guests};
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
 /// How long a piece of a request may let the others wait.
 const PIECE_LIMIT: Duration = Duration::from_secs(30);
+/// How long all pieces of a request may take together.
+const BODY_LIMIT: Duration = Duration::from_mins(5);
 /// How long to wait before accepting again after an error: out of file handles, most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// After how long in s the system asks a silent client whether it is still there, and how often then.
@@ -208,15 +210,17 @@ impl HttpBody for Attended {
     }
 }
 
-/// A request whose next piece must come in time.
+/// A request whose next piece must come in time, and its last one too.
 struct Timed {
     body: Incoming,
     waiting: Option<Pin<Box<Sleep>>>,
+    /// Runs from the first time that a piece was not there yet.
+    whole: Option<Pin<Box<Sleep>>>,
 }
 
 impl Timed {
     fn new(body: Incoming) -> Self {
-        Self { body, waiting: None }
+        Self { body, waiting: None, whole: None }
     }
 }
 
@@ -228,17 +232,23 @@ impl HttpBody for Timed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let late = || Some(Err(axum::Error::new(std::io::Error::from(std::io::ErrorKind::TimedOut))));
+        let is_over =
+            |limit: &mut Pin<Box<Sleep>>, context: &mut Context<'_>| limit.as_mut().poll(context).is_ready();
+        if self.whole.as_mut().is_some_and(|whole| is_over(whole, context)) {
+            return Poll::Ready(late());
+        }
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
             self.waiting = None;
             return Poll::Ready(frame.map(|frame| frame.map_err(axum::Error::new)));
         }
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(PIECE_LIMIT)));
-        match waiting.as_mut().poll(context) {
-            Poll::Ready(()) => {
-                Poll::Ready(Some(Err(axum::Error::new(std::io::Error::from(std::io::ErrorKind::TimedOut)))))
-            }
-            Poll::Pending => Poll::Pending,
+        let this = &mut *self;
+        let waiting = this.waiting.get_or_insert_with(|| Box::pin(tokio::time::sleep(PIECE_LIMIT)));
+        let whole = this.whole.get_or_insert_with(|| Box::pin(tokio::time::sleep(BODY_LIMIT)));
+        if is_over(waiting, context) || is_over(whole, context) {
+            return Poll::Ready(late());
         }
+        Poll::Pending
     }
 
     fn is_end_stream(&self) -> bool {

@@ -2,7 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
+
+use nix::unistd::geteuid;
 
 use crate::clock::Deadline;
 use crate::core::finding::{Code, Finding};
@@ -259,10 +263,16 @@ impl Environment {
         if !state.enabled || process.flag(&process::DEFER_SHELL_ENV) || !is_needed {
             return (state, None);
         }
+        let shell = process.var(&process::SHELL).unwrap_or_else(|| "/bin/sh".to_owned());
+        if let Some(home) = process.home().filter(|home| geteuid().is_root() && is_of_other(home)) {
+            let reason = format!("is not started by root: {} belongs to another user", home.display());
+            let finding = Finding::new(Code::ShellEnvFailed, shell, reason)
+                .remedy("run it as that user; env.shellEnv.enabled switches the shell off");
+            return (state, Some(finding));
+        }
         let from_env = || process.var(&process::SHELL_ENV_TIMEOUT).and_then(|text| text.parse().ok());
         let limit = block.shell_timeout_ms.or_else(from_env).unwrap_or(SHELL_TIME_LIMIT_MS);
         let deadline = Deadline::after(Duration::from_millis(limit).min(deadline.remaining()));
-        let shell = process.var(&process::SHELL).unwrap_or_else(|| "/bin/sh".to_owned());
         match shell_env::import(OsStr::new(&shell), &self.flattened(process), deadline) {
             Ok(printed) => {
                 let values: BTreeMap<_, _> = printed
@@ -352,6 +362,11 @@ impl Candidate<'_> {
     fn rank(&self) -> (Precedence, bool) {
         (self.precedence, self.secret.is_blank())
     }
+}
+
+/// Whether a home folder is that of somebody else than root.
+fn is_of_other(home: &Path) -> bool {
+    fs_err::metadata(home).is_ok_and(|metadata| metadata.uid() != 0)
 }
 
 fn is_steering(name: &str) -> bool {

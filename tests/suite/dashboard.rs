@@ -1,5 +1,7 @@
 //! The status page, over bare HTTP and in a real browser.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -81,6 +83,30 @@ fn nobody_sees_the_page_without_the_token() {
     assert!(refused.status == 429 && refused.header("retry-after").is_some(), "{refused:?}");
     let (_, said) = gateway.stop();
     assert!(!said.contains(TOKEN), "{said}");
+}
+
+/// Forms of which only the beginning comes, or that are far too long, are answered before anything is waited for.
+#[test]
+fn a_form_that_never_ends_holds_nobody_up() {
+    let provider = anthropic();
+    let env = host(&provider, json!({}));
+    let gateway = Running::start(&env);
+    let begun = |path: &str, headers: &str, sent: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", gateway.port)).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_mins(1))).unwrap();
+        let head = format!("POST {path} HTTP/1.1\r\nhost: h\r\n{headers}content-length: 30000\r\n\r\n{sent}");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        Answer::of(&answer).status
+    };
+    assert_eq!(begun("/logout", "", "csrf="), 303);
+    assert_eq!(begun("/login", "origin: https://evil.example\r\n", "token="), 403);
+    assert_eq!(begun("/login", "", &format!("token={}", "x".repeat(5000))), 400);
+    for _ in 0..10 {
+        assert_eq!(sign_in(&gateway, "wrong").status, 401);
+    }
+    assert_eq!(begun("/login", "", "token="), 429);
 }
 
 #[test]

@@ -81,6 +81,10 @@ fn a_monitor_that_has_not_looked_for_long_is_told() {
     fs_err::remove_file(env.path(STATE)).unwrap();
     let document = env.doctor(&["--only", "monitor-overdue"]).json();
     assert_eq!(found(&document, "monitor-overdue")["message"], "has never looked");
+    // The state of the monitor that cannot be read hides nothing.
+    env.file(STATE, "no JSON").private();
+    let document = env.doctor(&["--only", "monitor-overdue"]).json();
+    assert_eq!(found(&document, "monitor-overdue")["message"], "has never looked");
     // A machine that was just started is given its time: everything here is younger than the clock says.
     let env = watched();
     fs_err::remove_file(env.path(STATE)).unwrap();

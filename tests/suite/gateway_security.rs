@@ -259,3 +259,33 @@ fn nothing_that_a_provider_repeats_of_the_credential_gets_out() {
         assert!(!out.contains(secret), "{secret} got out: {out}");
     }
 }
+
+#[test]
+fn no_half_of_a_credential_gets_out_either_and_no_header_of_the_config() {
+    const OWN: &str = "own-header-0123456789";
+    let upstream = Upstream::doing(|visit| {
+        let (key, own) = (visit.came.headers["x-api-key"].clone(), visit.came.headers["x-own"].clone());
+        // The quote of a failure is cut at 300 characters: within the key.
+        let told = format!("{}{key}", "x".repeat(285));
+        let body = json!({"error": {"type": "authentication_error", "message": told}}).to_string();
+        let is_fine = visit.came.body.contains("fine");
+        let head = format!("x-ratelimit-key: {own}\r\n");
+        if is_fine {
+            visit.answer(200, &head, "{}");
+        } else {
+            visit.answer(401, &head, &body);
+        }
+        true
+    });
+    let env = host(&upstream.url(), true);
+    env.replace_in(CONFIG, "\"models\":[]", &format!("\"headers\":{{\"x-own\":\"{OWN}\"}},\"models\":[]"));
+    let gateway = Running::start(&env);
+    let token = format!("Bearer {TOKEN}");
+    let headers = [("authorization", token.as_str()), ("content-type", "text/plain")];
+    let fine = gateway.send("POST", "/v1/messages", &headers, r#"{"fine":1}"#);
+    assert_eq!((fine.status, fine.header("x-ratelimit-key")), (200, None), "{fine:?}");
+    assert_eq!(upstream.came()[0].headers["content-type"], "application/json");
+    let failed = gateway.post("/v1/messages", &json!({}));
+    assert!(failed.status == 401 && failed.body.contains("xxxx****"), "{failed:?}");
+    assert!(!failed.body.contains(&CANARY[..8]) && !failed.head.contains(OWN), "{failed:?}");
+}

@@ -127,13 +127,62 @@ fn the_machines_flavour_writes_where_it_has_to_and_takes_credentials_of_channels
     let service = unit(&files, "openclaw-auth-monitor.service");
     let state = env.path("my state").display().to_string();
     let writable: Vec<_> = service.lines().filter(|line| line.starts_with("ReadWritePaths=")).collect();
-    assert_eq!(writable, [format!("ReadWritePaths=\"{state}\"")]);
+    assert_eq!(writable, [format!("ReadWritePaths=\"-{state}\"")], "one that is gone stops nothing");
     let loaded: Vec<_> = service.lines().filter(|line| line.starts_with("LoadCredential=")).collect();
     assert_eq!(loaded, ["LoadCredential=ntfy-token:ntfy-token"]);
     assert!(service.contains("\nUser=root\n") && service.contains("\nProtectSystem=strict\n"), "{service}");
     assert!(unit(&files, "openclaw-auth-monitor.timer").contains("\nOnCalendar=*:0/10\n"));
     let told = unit(&files, "openclaw-onfailure@.service");
     assert!(told.contains("monitor failed --system %i"), "{told}");
+    // Whoever installs what tells of failures writes the same.
+    let of_gateway = planned(&env, &["service", "install", "gateway", "--run-as", "root"]);
+    assert_eq!(unit(&of_gateway, "openclaw-onfailure@.service"), told);
+
+    // What is told by no clock on the wall is not put off by each start of the machine.
+    env.file("my state/ops.json", "{monitor: {every: '36h'}}");
+    let files = planned(&env, &["service", "install", "monitor", "--user"]);
+    let timer = unit(&files, "openclaw-auth-monitor.timer");
+    assert!(timer.contains("\nOnActiveSec=2min\nOnUnitActiveSec=129600s\n"), "{timer}");
+}
+
+#[test]
+fn a_gateway_that_hangs_at_each_start_reaches_its_limit() {
+    let files = planned(&odd_place(), &["service", "install", "gateway", "--user"]);
+    let text = unit(&files, "openclaw-gateway.service");
+    let value = |key: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap();
+        value.parse().map_or_else(|_| humantime::parse_duration(value).unwrap(), Duration::from_secs)
+    };
+    let slowest =
+        value("TimeoutStartSec") + value("WatchdogSec") + value("TimeoutStopSec") + value("RestartSec");
+    let starts: u32 = value("StartLimitBurst").as_secs().try_into().unwrap();
+    assert!(starts * slowest < value("StartLimitIntervalSec"), "{slowest:?}");
+}
+
+#[test]
+fn root_starts_no_login_shell_of_somebody_else() {
+    if !is_root() {
+        return skipped("needs root to give a folder away");
+    }
+    let env = TestEnv::new().program("openclaw").var("SUDO_USER", "daemon");
+    env.script("shell", "touch \"$HOME/was-started\"; exec env -0");
+    let shell = env.path("shell").display().to_string();
+    let env = env.var("SHELL", shell);
+    env.file(CONFIG, "{env: {shellEnv: {enabled: true}}}");
+    let home = env.path(CONFIG).parent().unwrap().parent().unwrap().to_owned();
+    assert_eq!(env.run(&["models", "status"]).code, 0);
+    assert!(env.exists("was-started"), "root's own");
+    fs_err::remove_file(env.path("was-started")).unwrap();
+    std::os::unix::fs::chown(&home, Some(1), Some(1)).unwrap();
+    let ran = env.run(&["models", "status", "--json"]);
+    assert!(ran.stdout.contains("shell-env-failed"), "{ran:?}");
+    for args in [&["--run-as", "daemon"][..], &["--user"], &["--system"]] {
+        let args: Vec<_> =
+            ["service", "install", "monitor", "--dry-run"].iter().chain(args).copied().collect();
+        let ran = env.run(&args);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    assert!(!env.exists("was-started"));
 }
 
 #[test]
@@ -217,6 +266,10 @@ fn only_root_changes_the_machine_and_is_told_what_to_type() {
     let wanted = format!(
         "hint: sudo OPENCLAW_STATE_DIR='/tmp/of it' {program} --profile work service install monitor --system --run-as daemon"
     );
+    assert!(ran.stderr.contains(&wanted), "{ran:?}");
+    let mut command = env.command(&["--agent", "main", "service", "install", "monitor", "--system"]);
+    let ran = outcome(command.uid(65_534).gid(65_534));
+    let wanted = format!("{program} --agent main service install monitor --system --run-as nobody");
     assert!(ran.stderr.contains(&wanted), "{ran:?}");
     let ran = env.run(&["service", "install", "monitor", "--run-as", "nobody-of-this-name"]);
     assert_eq!(ran.code, 64, "{ran:?}");

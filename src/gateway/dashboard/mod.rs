@@ -35,6 +35,10 @@ use visitors::Visitors;
 
 /// How often the page hears that the gateway is there.
 const BEAT: Duration = Duration::from_secs(10);
+/// How long a form may take to come.
+const FORM_LIMIT: Duration = Duration::from_secs(10);
+/// The most bytes that a form may have.
+const LARGEST_FORM: usize = 4096;
 /// The header in which the script proves that it is ours.
 const PROOF: &str = "x-openclaw-csrf";
 /// What is told at most of what people were told.
@@ -248,7 +252,7 @@ async fn drawn(
     }
 }
 
-async fn login(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+async fn login(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: Body) -> Response<Body> {
     let door = gateway.door();
     let Some(secret) = &door.secret else { return to_page(None) };
     let refused = |status, why: &str| document(status, web::render_login(&gateway.desk.host, Some(why)));
@@ -264,6 +268,9 @@ async fn login(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: By
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         return answer;
     }
+    let Some(body) = form(body).await else {
+        return refused(StatusCode::BAD_REQUEST, "The form was too long, or came too slowly.");
+    };
     let token = url::form_urlencoded::parse(&body).find(|(name, _)| name == "token");
     if token.is_none_or(|(_, token)| !secret.is_shown_by(&token)) {
         gateway.desk.visitors.refuse(now);
@@ -312,9 +319,10 @@ async fn make_ticket(State(gateway): State<Arc<Gateway>>, headers: HeaderMap) ->
     }
 }
 
-async fn logout(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
-    let proof = url::form_urlencoded::parse(&body).find(|(name, _)| name == "csrf");
-    if let (Ok(Visit::SignedIn(csrf)), Some((_, proof))) = (gateway.visit(&headers), proof)
+async fn logout(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: Body) -> Response<Body> {
+    if let Ok(Visit::SignedIn(csrf)) = gateway.visit(&headers)
+        && let Some(body) = form(body).await
+        && let Some((_, proof)) = url::form_urlencoded::parse(&body).find(|(name, _)| name == "csrf")
         && csrf.is_shown_by(&proof)
     {
         gateway.desk.visitors.leave(&headers, gateway.now());
@@ -323,6 +331,12 @@ async fn logout(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: B
         "{}=; Max-Age=0; Path=/; HttpOnly; SameSite=Strict",
         visitors::cookie_name(&headers)
     )))
+}
+
+/// A form of this page. Anybody may send one, so that nobody may take long, or much.
+async fn form(body: Body) -> Option<Bytes> {
+    let read = tokio::time::timeout(FORM_LIMIT, axum::body::to_bytes(body, LARGEST_FORM)).await;
+    read.ok()?.ok()
 }
 
 /// News for the page: `changed` when the host has changed, `beat` in between.
