@@ -12,6 +12,7 @@ use crate::core::session;
 use crate::core::upstream::Surface;
 use crate::format::gateway_request::Asked;
 use crate::gateway::Gateway;
+use crate::gateway::pool::Holder;
 use crate::gateway::reply::Refusal;
 use crate::gateway::sessions::{Sessions, Visit};
 use crate::gateway::view::View;
@@ -67,6 +68,11 @@ impl Agents {
     pub(super) fn are_current(&self, deadline: Deadline) -> bool {
         let views: Vec<_> = locked(&self.views).values().cloned().collect();
         views.iter().all(|view| view.workspace.seen.is_current(deadline))
+    }
+
+    /// Whether one of the other agents uses a profile.
+    pub(super) fn know(&self, holder: &Holder) -> bool {
+        locked(&self.views).values().any(|view| view.knows(holder))
     }
 
     /// Loads the other agents again. One that cannot be loaded any more is looked for when it is asked for.

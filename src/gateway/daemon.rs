@@ -289,7 +289,8 @@ impl Gateway {
         for problem in self.agents.sync(&self.clock, is_last) {
             self.log(&problem);
         }
-        let failures = self.pool.flush(&self.clock);
+        let failures =
+            self.pool.flush(&self.clock, |holder| self.view().knows(holder) || self.agents.know(holder));
         if failures.is_empty() {
             if self.unsaved.swap(None).is_some() {
                 self.log.say(Level::Info, "what is known of the profiles can be saved again");

@@ -131,8 +131,9 @@ impl Pool {
         locked(&self.outcomes).drain(..count);
     }
 
-    /// Writes what has happened into the stores, on what is in them then. Gives what could not be written.
-    pub(super) fn flush(&self, clock: &Clock) -> Vec<String> {
+    /// Writes what has happened into the stores, on what is in them then. `is_known` tells which profiles are in use
+    /// though their store may not have them: logins of other programs. Gives what could not be written.
+    pub(super) fn flush(&self, clock: &Clock, is_known: impl Fn(&Holder) -> bool) -> Vec<String> {
         let _turn = locked(&self.writing);
         let mut waiting: BTreeMap<PathBuf, Vec<Outcome>> = BTreeMap::new();
         for outcome in locked(&self.outcomes).iter().filter(|outcome| !outcome.is_written) {
@@ -140,7 +141,7 @@ impl Pool {
         }
         let mut failures = Vec::new();
         for (dir, outcomes) in waiting {
-            if let Err(reason) = self.write(&dir, &outcomes, clock) {
+            if let Err(reason) = self.write(&dir, &outcomes, clock, &is_known) {
                 failures.push(format!("{}: {reason}", dir.display()));
                 continue;
             }
@@ -154,13 +155,19 @@ impl Pool {
         failures
     }
 
-    fn write(&self, dir: &Path, outcomes: &[Outcome], clock: &Clock) -> Result<(), String> {
+    fn write(
+        &self,
+        dir: &Path,
+        outcomes: &[Outcome],
+        clock: &Clock,
+        is_known: &dyn Fn(&Holder) -> bool,
+    ) -> Result<(), String> {
         let updated = CredentialStore::in_dir(dir).update(clock, PATIENCE, |store| {
             let mut has_changed = false;
             // A profile that is gone takes its statistics with it.
-            for outcome in
-                outcomes.iter().filter(|outcome| store.has_entry(&outcome.holder.id)).collect::<Vec<_>>()
-            {
+            let is_there =
+                |outcome: &&Outcome| store.has_entry(&outcome.holder.id) || is_known(&outcome.holder);
+            for outcome in outcomes.iter().filter(is_there).collect::<Vec<_>>() {
                 let id = &outcome.holder.id;
                 let known = store.usage.iter().find(|(known, _)| known == id).map(|(_, stats)| stats.clone());
                 let ladders = self.rests.load().of(&outcome.provider);
@@ -225,8 +232,9 @@ mod tests {
         let (pool, holder) = (Pool::default(), holder(dir.path()));
         pool.record(holder.clone(), "a", AUTH, 10);
         pool.record(Holder { id: "gone".to_owned(), ..holder.clone() }, "a", AUTH, 11);
-        assert_eq!(pool.flush(&clock), Vec::<String>::new());
-        assert_eq!(pool.written(), 2);
+        pool.record(Holder { id: "lent".to_owned(), ..holder.clone() }, "a", AUTH, 11);
+        assert_eq!(pool.flush(&clock, |holder| holder.id == "lent"), Vec::<String>::new());
+        assert_eq!(pool.written(), 3);
         let read = || {
             let text = fs_err::read_to_string(&path).unwrap();
             let store = AuthStore::from_document(serde_json::from_str(&text).unwrap());
@@ -234,7 +242,8 @@ mod tests {
         };
         let (text, store) = read();
         let stats = &store.usage[0].1;
-        assert_eq!((stats.error_count, stats.cooldown_until, store.usage.len()), (2, Some(300_010), 1));
+        assert_eq!((stats.error_count, stats.cooldown_until, store.usage.len()), (2, Some(300_010), 2));
+        assert_eq!((store.usage[1].0.as_str(), store.usage[1].1.error_count), ("lent", 1));
         assert!(text.contains("\"other\": true") || text.contains("\"other\":true"), "{text}");
         pool.forget(pool.written());
         assert_eq!(pool.stats(&holder, stats), *stats);
@@ -242,14 +251,14 @@ mod tests {
         for at in [20, 21, 22] {
             pool.record(holder.clone(), "a", Used::Worked, at);
         }
-        assert!(pool.flush(&clock).is_empty());
+        assert!(pool.flush(&clock, |_| false).is_empty());
         let (_, store) = read();
         assert_eq!((store.usage[0].1.last_used, store.last_good("a").as_deref()), (Some(22), Some("a:x")));
         // What cannot be written is told and stays.
         fs_err::write(&path, "{ torn").unwrap();
         pool.record(holder.clone(), "a", AUTH, 30);
         assert_eq!(
-            (pool.flush(&clock).len(), fs_err::read_to_string(&path).unwrap().as_str()),
+            (pool.flush(&clock, |_| false).len(), fs_err::read_to_string(&path).unwrap().as_str()),
             (1, "{ torn")
         );
         assert!(matches!(pool.permit(&holder, &UsageStats::default(), 31), Permit::Resting(_)));

@@ -165,6 +165,11 @@ impl View {
         record.is_some_and(|record| record.credential.material.expiry().at().is_some_and(|at| at > now))
     }
 
+    /// Whether it uses a profile.
+    pub(super) fn knows(&self, holder: &Holder) -> bool {
+        self.snapshot.profiles.iter().any(|record| self.held(record).0 == *holder)
+    }
+
     /// The profile as the pool knows it, and what its store says of its use.
     pub(super) fn held(&self, record: &ProfileRecord) -> (Holder, UsageStats) {
         let own = &self.workspace.agent;

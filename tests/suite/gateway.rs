@@ -597,3 +597,23 @@ fn it_does_not_start_where_it_would_be_open_or_cannot_listen() {
     env.file(CONFIG, "{ torn");
     assert_eq!(crate::support::outcome(&mut env.command(&["gateway"])).code, 78);
 }
+
+#[test]
+fn a_login_of_another_program_rests_too() {
+    let provider = Provider::knowing(&[]).scripted(|_| {
+        let error = json!({"type": "billing_error", "message": "credit balance is too low"});
+        Some(Reply::json(402, json!({ "error": error })))
+    });
+    let env = host(&provider, json!({}));
+    env.claude(8 * HOUR).private();
+    let gateway = Running::start(&env);
+    assert_eq!(gateway.post("/v1/messages", &messages()).status, 402);
+    let limit = Deadline::after(Duration::from_secs(20));
+    while env.read_json(STORE)["usageStats"]["anthropic:claude-cli"]["disabledUntil"].is_null() {
+        assert!(!limit.has_passed(), "{}", env.text(STORE));
+        Clock::System.sleep(Duration::from_millis(50));
+    }
+    // What was written has been read again by the next look.
+    gateway.until("/v1/messages", &messages(), |answer| answer.header("retry-after").is_some());
+    assert_eq!(provider.seen().len(), 1);
+}
